@@ -1,0 +1,54 @@
+# Everything is installed into .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-long lint types layers protos protos-fresh bench clean
+
+help:  ## Show what can be made.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "rdiverse needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) -V). Try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@
+
+install: $(INSTALLED)  ## Set up .venv.
+
+run: install  ## Train: 3 iterations of R-Diverse in the nano world (ARGS for more, as in ARGS="--seed 1").
+	$(BIN)/rdiverse run --config configs/local.yaml $(ARGS)
+
+test: install  ## Run the tests that take seconds.
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: install  ## Run the tests that take minutes: faults, determinism, learning.
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+lint: install  ## Check formatting and style.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install  ## Check types.
+	$(BIN)/mypy
+
+layers: install  ## Check that imports go one way.
+	$(BIN)/lint-imports
+
+protos: install  ## Generate the stubs in services/rdiverse/v1.
+	$(BIN)/python -m grpc_tools.protoc --proto_path=proto \
+		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+		--python_out=services --grpc_python_out=services --mypy_out=quiet:services --mypy_grpc_out=quiet:services \
+		$$(cd proto && ls rdiverse/v1/*.proto)
+
+protos-fresh: protos  ## Fail when the committed stubs are not what the protos give.
+	@test -z "$$(git status --porcelain -- services/rdiverse/v1)" || { git status --short -- services/rdiverse/v1; echo "stale stubs: run 'make protos' and commit" >&2; exit 1; }
+
+bench: install  ## Measure; rewrites benchmarks/results.json.
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove .venv and caches; runs are kept.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,95 @@
+"""Reads a RunConfig from YAML and key=value overrides, with errors that a person can act on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from rdiverse.config.run import RunConfig
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the text names field, value and what is allowed, one line a fault."""
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = (), **values: Any) -> RunConfig:
+    """Read, override and validate a configuration.
+
+    `overrides` are `dotted.key=value` with the value in YAML; `values` are top-level fields that win over both
+    (None: not given). Raises ConfigError.
+    """
+    data = {} if path is None else _read_yaml(path)
+    for override in overrides:
+        _apply(data, override)
+    data.update({key: value for key, value in values.items() if value is not None})
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        where = f"{path}: " if path else ""
+        raise ConfigError("\n".join(f"{where}{line}" for line in _describe(error))) from error
+
+
+def dump_config(config: RunConfig) -> str:
+    """The whole configuration, defaults included, as YAML that `load_config` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def differing_fields(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the fields whose values differ between two dumped configurations, with both values."""
+    found: list[str] = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differing_fields(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key}: {a!r} before, {b!r} now")
+    return found
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: must hold a mapping of fields, not a {type(data).__name__}")
+    return data
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not all(key.split(".")):
+        raise ConfigError(f"override {override!r}: must be key=value, as in seed=1 or solver.samples=10")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not YAML") from error
+    *parents, last = key.split(".")
+    for parent in parents:
+        child = data.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"override {override!r}: {parent} is a value, not a section")
+        data = child
+    data[last] = value
+
+
+def _describe(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        field = ".".join(str(part) for part in fault["loc"]) or "(the whole configuration)"
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{field}: unknown field")
+        elif fault["type"] == "missing":
+            lines.append(f"{field}: is required")
+        elif isinstance(fault["input"], dict):
+            lines.append(f"{field}: {message}")
+        else:
+            lines.append(f"{field} = {fault['input']!r}: {message}")
+    return lines

@@ -1,0 +1,1 @@
+"""How new is a question: SAM and the MAP memory behind gRPC."""

@@ -1,0 +1,1 @@
+"""Answer equality, in processes that can be killed."""

@@ -1,0 +1,1 @@
+"""Challenger, Solver, coder and encoder: one server, the role is configuration."""

@@ -1,0 +1,1 @@
+"""The embedded default: a small world of word problems whose truth is known."""

@@ -1,0 +1,1 @@
+"""What the processes of one run share: its folder, its tables, its weights, its lock, its lifeline."""

@@ -1,0 +1,1 @@
+"""The method, free of files, networks and tensors."""

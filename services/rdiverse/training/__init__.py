@@ -1,0 +1,1 @@
+"""GRPO trainers and what launches them."""
