@@ -4,6 +4,6 @@ import hashlib
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """Derive a seed in [0, 2**63) from the run's seed and the names of what needs noise, as in derive_seed(0, "propose", 2)."""
+    """Derive a seed in [0, 2**63) from the run's seed and the names of what needs noise, such as "propose" and an iteration."""
     text = "\x1f".join([str(seed), *map(str, names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1

@@ -1,0 +1,1 @@
+"""Generated from proto/rdiverse/v1 by `make protos`."""
