@@ -14,7 +14,8 @@ class Event:
 
     step: str
     iteration: int
-    kind: Literal["start", "progress", "end", "skip"]
+    kind: Literal["session", "start", "progress", "end", "skip", "error"]
+    """session: a command began to work on the run."""
     done: int = 0
     total: int = 0
     """0: unknown."""
