@@ -1,0 +1,157 @@
+"""What an evaluation found, as JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rdiverse.evaluation.benchmarks import Benchmark
+from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two, worst_tenth
+
+INTERVAL = (
+    "95 %, Wilson's score interval for the variance between questions; of a mean over benchmarks: limits added in squares"
+)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The samples of one pass over one benchmark, graded."""
+
+    right: npt.NDArray[np.bool_]
+    """(questions, samples): whether the boxed answer equals the gold answer."""
+    unboxed: int
+    """Samples without a boxed answer; they count as wrong."""
+    cut: int
+    """Samples that ended at the token limit."""
+    tokens: int
+    """Tokens drawn."""
+
+
+@dataclass(frozen=True)
+class BenchmarkFigures:
+    """One benchmark."""
+
+    name: str
+    questions: int
+    accuracy_sampled: float
+    accuracy_sampled_interval: tuple[float, float]
+    accuracy_greedy: float | None
+    accuracy_greedy_interval: tuple[float, float] | None
+    pass_at_k: dict[str, float]
+    unboxed_sampled: int
+    unboxed_greedy: int | None
+    cut_sampled: int
+    cut_greedy: int | None
+    tokens_sampled: int
+
+
+@dataclass(frozen=True)
+class SkillFigures:
+    """One skill, over all benchmarks that name skills."""
+
+    skill: str
+    questions: int
+    accuracy_sampled: float
+    accuracy_greedy: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that is reported of one model. Accuracies over several benchmarks are their unweighted mean."""
+
+    weights: str
+    samples: int
+    sampling: dict[str, float | int]
+    seed: int | None
+    questions: int
+    accuracy_sampled: float
+    accuracy_sampled_interval: tuple[float, float]
+    accuracy_greedy: float | None
+    accuracy_greedy_interval: tuple[float, float] | None
+    interval: str
+    worst_skill: float | None
+    """Mean sampled accuracy of the worst tenth of the skills; null where no question names one."""
+    pass_at_k: dict[str, float]
+    unboxed_sampled: int
+    unboxed_greedy: int | None
+    grader_timeouts: int
+    benchmarks: tuple[BenchmarkFigures, ...]
+    skills: tuple[SkillFigures, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As nested dicts and lists."""
+        return asdict(self)
+
+
+def benchmark_figures(benchmark: Benchmark, sampled: Graded, greedy: Graded | None) -> BenchmarkFigures:
+    """Sum up one benchmark."""
+    mean = mean_at_k(sampled.right)
+    best = mean_at_k(greedy.right) if greedy else None
+    return BenchmarkFigures(
+        name=benchmark.name,
+        questions=len(benchmark.items),
+        accuracy_sampled=mean.value,
+        accuracy_sampled_interval=(mean.low, mean.high),
+        accuracy_greedy=best.value if best else None,
+        accuracy_greedy_interval=(best.low, best.high) if best else None,
+        pass_at_k={str(k): pass_at_k(sampled.right, k) for k in powers_of_two(sampled.right.shape[1])},
+        unboxed_sampled=sampled.unboxed,
+        unboxed_greedy=greedy.unboxed if greedy else None,
+        cut_sampled=sampled.cut,
+        cut_greedy=greedy.cut if greedy else None,
+        tokens_sampled=sampled.tokens,
+    )
+
+
+def skill_figures(benchmarks: list[Benchmark], sampled: list[Graded], greedy: list[Graded] | None) -> tuple[SkillFigures, ...]:
+    """Sum up every named skill, in alphabetical order."""
+    names = np.array([item.skill or "" for benchmark in benchmarks for item in benchmark.items])
+    drawn = np.concatenate([graded.right.mean(axis=1) for graded in sampled])
+    best = np.concatenate([graded.right[:, 0] for graded in greedy]) if greedy else None
+    figures = []
+    for skill in np.unique(names):
+        if skill:
+            rows = names == skill
+            top = float(best[rows].mean()) if best is not None else None
+            figures.append(SkillFigures(str(skill), int(rows.sum()), float(drawn[rows].mean()), top))
+    return tuple(figures)
+
+
+def sum_up(
+    benchmarks: list[Benchmark],
+    sampled: list[Graded],
+    greedy: list[Graded] | None,
+    *,
+    weights: str,
+    sampling: dict[str, float | int],
+    seed: int | None,
+    grader_timeouts: int,
+) -> Evaluation:
+    """Make the figures of an evaluation from its graded samples, benchmark by benchmark."""
+    rows = [
+        benchmark_figures(benchmark, drawn, greedy[i] if greedy else None)
+        for i, (benchmark, drawn) in enumerate(zip(benchmarks, sampled, strict=True))
+    ]
+    skills = skill_figures(benchmarks, sampled, greedy)
+    mean = mean_of([mean_at_k(graded.right) for graded in sampled])
+    best: Estimate | None = mean_of([mean_at_k(graded.right) for graded in greedy]) if greedy else None
+    return Evaluation(
+        weights=weights,
+        samples=sampled[0].right.shape[1],
+        sampling=sampling,
+        seed=seed,
+        questions=sum(row.questions for row in rows),
+        accuracy_sampled=mean.value,
+        accuracy_sampled_interval=(mean.low, mean.high),
+        accuracy_greedy=best.value if best else None,
+        accuracy_greedy_interval=(best.low, best.high) if best else None,
+        interval=INTERVAL,
+        worst_skill=worst_tenth([figure.accuracy_sampled for figure in skills]) if skills else None,
+        pass_at_k={k: float(np.mean([row.pass_at_k[k] for row in rows])) for k in rows[0].pass_at_k},
+        unboxed_sampled=sum(graded.unboxed for graded in sampled),
+        unboxed_greedy=sum(graded.unboxed for graded in greedy) if greedy else None,
+        grader_timeouts=grader_timeouts,
+        benchmarks=tuple(rows),
+        skills=skills,
+    )

@@ -1,0 +1,69 @@
+"""Every public set keeps question and answer elsewhere; all come out alike."""
+
+import json
+
+import pytest
+
+from rdiverse.config import BenchmarkConfig
+from rdiverse.evaluation import Benchmark, BenchmarkError, Item, load_benchmark
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(*rows) -> Benchmark:
+        path = tmp_path / "set.jsonl"
+        path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows), encoding="utf-8")
+        return load_benchmark(BenchmarkConfig(name="set", path=str(path)))
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("row", "item"),
+    [
+        ({"question": "2 + 3?", "answer": "5", "skill": "a+b"}, Item("2 + 3?", "5", "a+b")),
+        ({"question": "q", "answer": "1 + 1 = <<1+1=2>>2\n#### 1,450"}, Item("q", "1,450")),
+        ({"problem": "q", "question": "q", "answer": 27.0}, Item("q", "27")),
+        ({"problem": "q", "answer": "033", "solution": r"so $\boxed{33}$"}, Item("q", "033")),
+        ({"problem": "q", "solution": r"$\boxed{1}$, no, $\boxed{\frac{1}{2}}$."}, Item("q", r"\frac{1}{2}")),
+        (
+            {"question": "q", "context": "Given c.", "solution": ["s"], "final_answer": ["$2^{k}$"]},
+            Item("Given c.\n\nq", "$2^{k}$"),
+        ),
+    ],
+)
+def test_a_row_of_each_set(load, row, item):
+    assert load(row).items == (item,)
+
+
+def test_blank_lines_are_no_rows_and_separators_in_texts_are_no_line_ends(load):
+    assert [
+        item.question for item in load({"question": "a\u2028b", "answer": 1}, "", {"question": "c", "answer": 2.5}).items
+    ] == ["a\u2028b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ((), "holds no question"),
+        (("{",), "line 1: is not JSON"),
+        (("[1]",), "line 1: must be a JSON object"),
+        (({"question": "q", "answer": 1}, {"question": "q"}), "row 2: answer"),
+        (({"question": " ", "answer": 1},), "row 1: question"),
+        (({"question": "q", "answer": ""},), "row 1: answer"),
+        (({"question": "q", "answer": True},), "row 1: answer"),
+        (({"question": "q", "final_answer": ["1", "2"]},), "row 1: final_answer"),
+        (({"question": "q", "solution": "no box"},), "row 1: answer"),
+        (({"question": "q", "answer": 1, "skill": 3},), "row 1: skill"),
+    ],
+)
+def test_a_fault_names_the_file_and_the_row(load, rows, fault):
+    with pytest.raises(BenchmarkError, match=fault) as caught:
+        load(*rows)
+    assert "set.jsonl" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/nowhere/set.jsonl", "pkg:no_such_package/set.jsonl"])
+def test_a_file_that_is_not_there_is_named(path):
+    with pytest.raises(BenchmarkError, match=r"nowhere|no_such_package"):
+        load_benchmark(BenchmarkConfig(name="set", path=path))

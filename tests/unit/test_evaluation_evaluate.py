@@ -1,0 +1,124 @@
+"""Which figures come of which answers. The Solver is a table of answers; the grader is the real one."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from rdiverse.config import SamplingConfig
+from rdiverse.evaluation import Benchmark, Item, evaluate
+from rdiverse.grading.pool import GradingPool
+
+
+@dataclass
+class Sample:
+    answer: str | None
+    finish_reason: str = "stop"
+    completion_tokens: int = 5
+
+
+@dataclass
+class Solved:
+    samples: list[Sample]
+    weights: str = "w1"
+
+
+@dataclass
+class Scripted:
+    """Answers each question with the given boxes, the first of them when greedy."""
+
+    answers: dict[str, list[str | None]]
+    calls: list[tuple[int, float, int | None, str]] = field(default_factory=list)
+
+    def solve(self, questions, samples, seed, sampling, expected_weights, return_samples=False):
+        assert return_samples
+        self.calls.append((samples, sampling.temperature, seed, expected_weights))
+        return [
+            Solved([Sample(a, "length" if a is None else "stop") for a in self.answers[question][:samples]])
+            for question in questions
+        ]
+
+
+SETS = [
+    Benchmark("sums", (Item("q1", "4", "a+b"), Item("q2", r"\frac{1}{2}", "a-b"))),
+    Benchmark("tricks", (Item("q3", "7"),)),
+]
+ANSWERS = {"q1": ["4", "5", "4.0", None], "q2": ["0.5", "1/2", "2", "1/2"], "q3": [None, "7", "8", "9"]}
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with GradingPool() as pool:
+        yield pool
+
+
+def run(pool, **settings):
+    solver = Scripted(ANSWERS)
+    given = {
+        "samples": 4,
+        "sampling": SamplingConfig(top_p=0.95),
+        "greedy": True,
+        "seed": 3,
+        "expected_weights": "w1",
+    } | settings
+    return evaluate(SETS, solver, grading_pool=pool, **given), solver
+
+
+def test_accuracy_is_the_mean_over_benchmarks_of_the_mean_over_samples(pool):
+    result, _ = run(pool)
+    assert result.accuracy_sampled == pytest.approx(((0.5 + 0.75) / 2 + 0.25) / 2)
+    assert [b.accuracy_sampled for b in result.benchmarks] == pytest.approx([0.625, 0.25])
+    assert result.accuracy_greedy == pytest.approx((1.0 + 0.0) / 2)
+    assert result.pass_at_k == pytest.approx({"1": 0.4375, "2": (((1 - 1 / 6) + 1) / 2 + 0.5) / 2, "4": 1.0})
+    low, high = result.accuracy_sampled_interval
+    assert 0 <= low < result.accuracy_sampled < high <= 1
+
+
+def test_a_sample_without_a_box_is_wrong_and_counted(pool):
+    result, _ = run(pool)
+    assert (result.unboxed_sampled, result.unboxed_greedy) == (2, 1)
+    assert [b.unboxed_sampled for b in result.benchmarks] == [1, 1]
+    assert [b.cut_sampled for b in result.benchmarks] == [1, 1]
+
+
+def test_skills_are_reported_where_questions_name_them(pool):
+    result, _ = run(pool)
+    assert [(s.skill, s.questions, s.accuracy_sampled, s.accuracy_greedy) for s in result.skills] == [
+        ("a+b", 1, 0.5, 1.0),
+        ("a-b", 1, 0.75, 1.0),
+    ]
+    assert result.worst_skill == 0.5
+
+
+def test_without_skills_the_worst_one_is_null(pool):
+    solver = Scripted(ANSWERS)
+    result = evaluate(
+        SETS[1:], solver, samples=2, sampling=SamplingConfig(), greedy=False, seed=0, expected_weights="", grading_pool=pool
+    )
+    assert result.worst_skill is None
+    assert result.accuracy_greedy is None
+    assert result.unboxed_greedy is None
+
+
+def test_two_passes_one_drawn_with_the_seed_one_greedy_and_both_of_the_expected_weights(pool):
+    _, solver = run(pool)
+    assert solver.calls == [(4, 1.0, 3, "w1"), (1, 0.0, None, "w1")]
+
+
+def test_the_result_is_json_and_says_how_it_was_made(pool):
+    result, _ = run(pool)
+    data = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert data["weights"] == "w1"
+    assert data["samples"] == 4
+    assert data["sampling"] == {"temperature": 1.0, "top_p": 0.95, "top_k": 0, "max_tokens": 4096}
+    assert data["seed"] == 3
+    assert data["questions"] == 3
+    assert data["grader_timeouts"] == 0
+    assert "Wilson" in data["interval"]
+
+
+def test_nothing_to_measure_on_is_an_error(pool):
+    with pytest.raises(ValueError, match="at least one benchmark"):
+        evaluate(
+            [], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grading_pool=pool
+        )
