@@ -47,7 +47,7 @@ def training_rows(new: Sequence[Row], replayed: Sequence[Row], batch: int, min_q
     if len(rows) < needed:
         raise TooFewQuestionsError(
             f"only {len(rows)} questions to train on ({len(new)} new, {len(replayed)} replayed), "
-            f"at least {needed} are needed: the Solver finds nearly all questions too easy or too hard, or most of them were malformed. "
+            f"at least {needed} are needed: nearly all questions are too easy or too hard for the Solver, or malformed. "
             "Propose more (challenger.pool), widen solver.band, or lower solver.min_questions."
         )
     passes = max(1, -(-batch // len(rows)))

@@ -76,7 +76,7 @@ def p_rep(labels: Sequence[int] | Labels, batch_size: int) -> Floats:
 
 
 def effective_number(labels: Sequence[Hashable] | Labels) -> float:
-    """exp of the entropy of the cluster (or skill) sizes: k equal clusters count k. 0 for no labels."""
+    """Exponential of the entropy of the cluster (or skill) sizes: k equal clusters count k. 0 for no labels."""
     sizes: dict[Hashable, int] = {}
     for label in labels:
         sizes[label] = sizes.get(label, 0) + 1
@@ -104,9 +104,9 @@ def intra_iteration(vectors: Vectors, threshold: float = 0.9) -> float:
 
 
 def repeated_share(s_max: Sequence[float] | Floats, threshold: float = 0.9) -> float:
-    """Share of questions whose S_max exceeds the threshold (ours); against earlier iterations this is cross-iteration repetition.
+    """Share of questions whose S_max exceeds the threshold (ours), 0 for no questions.
 
-    0 for no questions.
+    With S_max against earlier iterations this is cross-iteration repetition.
     """
     values = np.asarray(s_max, dtype=np.float64)
     return float(np.mean(values > threshold)) if len(values) else 0.0
