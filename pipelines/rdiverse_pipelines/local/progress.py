@@ -1,0 +1,59 @@
+"""Draws a run's progress: bars on a terminal, plain lines in a log."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from rdiverse.config import RunConfig
+from rdiverse.runs.events import Event
+from rdiverse.runs.folder import RunFolder
+
+
+class ProgressView:
+    """Shows the step that is at work, and a line for each that has ended."""
+
+    def __init__(self, folder: RunFolder, config: RunConfig) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", total=None)
+        self._iterations = config.iterations
+        self.message(
+            f"run {folder.run_id}: {config.method}, seed {config.seed}, {config.iterations} iterations, in {folder.root}"
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def message(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, event: Event) -> None:
+        """Draw one event. Its text is data: nothing in it is taken for markup."""
+        where = f"iteration {event.iteration}/{self._iterations}  {event.step}"
+        match event.kind:
+            case "start":
+                self._progress.reset(self._task, description=where, total=None)
+            case "progress":
+                self._progress.update(self._task, description=where, completed=event.done, total=event.total or None)
+            case "end":
+                self.message(f"{where:<34} {event.message:>9}")
+            case "skip":
+                self.message(f"{where:<34} {'done before':>9}")
+            case "error" | "session":
+                pass

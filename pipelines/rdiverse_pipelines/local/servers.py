@@ -1,0 +1,156 @@
+"""The servers of a local run, as child processes that end with the command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from rdiverse.config import RunConfig
+from rdiverse.runs.folder import RunFolder
+from rdiverse_pipelines.local.ports import HOST, free_ports
+
+ROLES = ("challenger", "solver", "coder", "diversity")
+PORTS = 2 * len(ROLES) + 2
+"""A gRPC and a metrics port a server, one for Milvus Lite, one for the trainers' rendezvous."""
+STOP_SECONDS = 10
+TAIL_LINES = 15
+
+# One thread a process: two cores are shared by many processes, and spinning threads cost more than they bring. The
+# allocator keeps what it has instead of handing pages back and faulting them in again at every decoding step.
+PROCESS_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "268435456",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class ServerError(RuntimeError):
+    """A server did not start or has ended; the text names it, its log and the log's last lines."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A child process, its log, and the address that tells whether it is ready."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    address: str | None
+
+    def check(self) -> None:
+        """Raise ServerError when the process has ended."""
+        status = self.process.poll()
+        if status is not None:
+            raise ServerError(f"the {self.name} server ended with status {status}. {self.log} ends with:\n{_tail(self.log)}")
+
+
+class Servers:
+    """The running servers of a run."""
+
+    def __init__(self, servers: list[Server], environment: dict[str, str], metrics: dict[str, str]) -> None:
+        self.environment = environment
+        """What steps need to find them."""
+        self.metrics = metrics
+        """Server -> address of its Prometheus metrics."""
+        self._servers = servers
+
+    def check(self) -> None:
+        """Raise ServerError when one of them has ended."""
+        for server in self._servers:
+            server.check()
+
+
+@contextmanager
+def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str, str]) -> Iterator[Servers]:
+    """Start every server of a run, wait until all are ready, stop them at the end.
+
+    Raises ServerError when one is not ready within `local.server_start_seconds`.
+    """
+    ports = iter(free_ports(PORTS, config.local.port_range))
+    milvus, rendezvous = next(ports), next(ports)
+    addresses = {role: f"{HOST}:{next(ports)}" for role in ROLES}
+    metrics = {role: f"{HOST}:{next(ports)}" for role in ROLES}
+    environment = {
+        **PROCESS_ENVIRONMENT,
+        **lifeline,
+        **{f"RDIVERSE_{role.upper()}_ADDRESS": address for role, address in addresses.items()},
+        "RDIVERSE_MILVUS_URI": f"http://{HOST}:{milvus}",
+        "RDIVERSE_CACHE_DIR": str(folder.memory),
+        "RDIVERSE_RENDEZVOUS_PORT": str(rendezvous),
+    }
+    milvus_lite = ["-m", "rdiverse.diversity.milvus_lite", "--data-dir", str(folder.memory), "--port", str(milvus)]
+    with ExitStack() as stack:
+        servers = [_start(stack, "milvus-lite", milvus_lite, None, folder, environment)]
+        for role, address in addresses.items():
+            command = ["-m", "rdiverse.cli", "serve", role, "--config", str(folder.config), "--listen", address]
+            command += ["--metrics-port", metrics[role].rpartition(":")[2]]
+            servers.append(_start(stack, role, command, address, folder, environment))
+        deadline = time.monotonic() + config.local.server_start_seconds
+        for server in servers:
+            if server.address:
+                _wait_until_ready(server, servers, deadline)
+        yield Servers(servers, environment, metrics)
+
+
+def _start(
+    stack: ExitStack, name: str, command: list[str], address: str | None, folder: RunFolder, environment: dict[str, str]
+) -> Server:
+    log = folder.logs / f"{name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
+            [sys.executable, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **environment},
+        )
+    stack.callback(_stop, process)
+    return Server(name, process, log, address)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_ready(server: Server, servers: list[Server], deadline: float) -> None:
+    assert server.address is not None  # noqa: S101
+    with grpc.insecure_channel(server.address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        while True:
+            for each in servers:
+                each.check()
+            try:
+                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            except grpc.RpcError:
+                # Not listening yet: what else could be wrong shows in the process's end or in the deadline.
+                answer = None
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"the {server.name} server was not ready in time. {server.log} ends with:\n{_tail(server.log)}"
+                )
+            time.sleep(0.1)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:]) or "  (nothing)"

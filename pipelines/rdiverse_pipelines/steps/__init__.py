@@ -1,0 +1,27 @@
+"""What each step of the pipeline does, free of Kubeflow."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rdiverse.runs.events import Event, EventLog
+from rdiverse.runs.lifeline import watch_lifeline
+
+EVENTS_VARIABLE = "RDIVERSE_EVENTS"
+
+
+@contextmanager
+def in_step() -> Iterator[None]:
+    """Run a step's body: it ends with the command that started it, and its failure reaches whoever watches in words."""
+    watch_lifeline()
+    try:
+        yield
+    except Exception as error:
+        events = os.environ.get(EVENTS_VARIABLE)
+        if events:
+            name = type(error).__name__
+            EventLog(Path(events)).write(Event("step", 0, "error", message=str(error) or name))
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a step's log is its standard error
+        raise

@@ -1,0 +1,49 @@
+"""Measures the Solver on held-out questions."""
+
+import shutil
+
+from rdiverse.evaluation import evaluate as measure
+from rdiverse.evaluation import load_benchmark
+from rdiverse.grading.pool import GradingPool
+from rdiverse.inference.client import SolverClient
+from rdiverse.runs.files import write_json
+from rdiverse.runs.manifest import Outcome, StepRecord, do_step
+from rdiverse_pipelines.context import RunContext, address
+
+STEP = "evaluate"
+
+
+def evaluate(run: RunContext, t: int) -> StepRecord:
+    """Write iteration-NN/evaluation.json for the Solver after iteration t (0: the base model)."""
+    policy = run.policy("solver", t)
+    config = run.config.evaluation
+    # The same noise at every iteration: differences between iterations are the weights' alone.
+    seed = run.seed(STEP)
+    path = run.folder.iteration(t) / "evaluation.json"
+
+    def body() -> Outcome:
+        benchmarks = [load_benchmark(benchmark) for benchmark in config.benchmarks]
+        with SolverClient(address("solver")) as client, GradingPool() as grader:
+            evaluation = measure(
+                benchmarks,
+                client,
+                samples=config.samples,
+                sampling=config.sampling,
+                greedy=config.greedy,
+                seed=seed,
+                expected_weights=policy.version,
+                grader=grader,
+            )
+        write_json(path, evaluation.to_json())
+        drop_old_weights(run, t)
+        return Outcome((path,), {"seed": seed})
+
+    return do_step(run.folder, STEP, t, {"weights": policy.version}, body)
+
+
+def drop_old_weights(run: RunContext, t: int) -> None:
+    """Delete the trained weights of iterations that are `keep_iterations` or more behind t."""
+    for old in range(1, t - run.config.keep_iterations + 1):
+        folder = run.folder.weights(old, "solver").parent
+        if folder.is_dir():
+            shutil.rmtree(folder)

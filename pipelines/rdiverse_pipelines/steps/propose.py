@@ -1,0 +1,41 @@
+"""The Challenger writes the pool."""
+
+from rdiverse.inference.client import ChallengerClient
+from rdiverse.runs.manifest import Outcome, StepError, StepRecord, do_step
+from rdiverse.runs.tables import QUESTIONS, write_table
+from rdiverse_pipelines.context import RunContext, address
+from rdiverse_pipelines.steps.progress import Progress
+
+STEP = "propose"
+
+
+def propose(run: RunContext, t: int) -> StepRecord:
+    """Write iteration-NN/questions.parquet: every completion, in order, malformed ones with a null question."""
+    policy = run.policy("challenger", t)
+    seed = run.seed(STEP, t)
+    config = run.config.challenger
+    path = run.folder.iteration(t) / "questions.parquet"
+
+    def body() -> Outcome:
+        progress = Progress(run.folder, STEP, t, config.pool)
+        rows = {}
+        with ChallengerClient(address("challenger")) as client:
+            for proposed in client.propose(config.pool, seed=seed, sampling=config.sampling, expected_weights=policy.version):
+                rows[proposed.index] = {
+                    "index": proposed.index,
+                    "text": proposed.text,
+                    "question": proposed.question,
+                    "answer": proposed.answer,
+                    "finish_reason": proposed.finish_reason,
+                    "completion_tokens": proposed.completion_tokens,
+                    "weights": proposed.weights,
+                }
+                progress.advance()
+        missing = config.pool - len(rows)
+        if missing:
+            raise StepError(f"the Challenger's service wrote {len(rows)} of {config.pool} questions: {missing} are missing")
+        write_table(path, QUESTIONS, (rows[index] for index in sorted(rows)))
+        malformed = sum(row["question"] is None for row in rows.values())
+        return Outcome((path,), {"proposed": len(rows), "malformed": malformed, "seed": seed})
+
+    return do_step(run.folder, STEP, t, {"weights": policy.version}, body)
