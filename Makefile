@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long lint types layers protos protos-fresh bench clean
+.PHONY: help install run test test-long lint types layers protos protos-fresh pipelines pipelines-fresh bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,12 @@ protos: install  ## Generate the stubs in services/rdiverse/v1.
 
 protos-fresh: protos  ## Fail when the committed stubs are not what the protos give.
 	@test -z "$$(git status --porcelain -- services/rdiverse/v1)" || { git status --short -- services/rdiverse/v1; echo "stale stubs: run 'make protos' and commit" >&2; exit 1; }
+
+pipelines: install  ## Compile the pipelines in pipelines/compiled.
+	@for n in 1 3 5; do $(BIN)/rdiverse pipeline compile --iterations $$n --output pipelines/compiled/iterations-$$n.yaml || exit 1; done
+
+pipelines-fresh: pipelines  ## Fail when the committed pipelines are not what the code gives.
+	@test -z "$$(git status --porcelain -- pipelines/compiled)" || { git status --short -- pipelines/compiled; echo "stale pipelines: run 'make pipelines' and commit" >&2; exit 1; }
 
 bench: install  ## Measure; rewrites benchmarks/results.json.
 	$(BIN)/python -m benchmarks
