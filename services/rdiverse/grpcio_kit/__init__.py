@@ -1,1 +1,1 @@
-"""What every gRPC server of this project shares."""
+"""What every gRPC server and client of rdiverse shares."""

@@ -1,0 +1,139 @@
+"""The one error hierarchy of the servers, and how an error looks on the wire."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from rdiverse.v1.errors_pb2 import ErrorReason
+
+DOMAIN = "rdiverse"
+_PREFIX = "ERROR_REASON_"
+
+
+@dataclass(frozen=True)
+class FieldViolation:
+    """A field of the request that breaks its rule."""
+
+    field: str
+    """Dotted path in the request, as in `sampling.temperature` or `prompts[3].user`."""
+    message: str
+
+
+class ServiceError(Exception):
+    """What a servicer raises for an error that the caller is to understand. Anything else becomes INTERNAL without its text."""
+
+    def __init__(
+        self,
+        status: grpc.StatusCode,
+        reason: ErrorReason.ValueType,
+        message: str,
+        *,
+        field: str = "",
+        fields: Sequence[FieldViolation] = (),
+        retry_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.fields = (FieldViolation(field, message),) if field else tuple(fields)
+        self.retry_seconds = retry_seconds
+        self.metadata = dict(metadata or {})
+
+    def to_status(self) -> Status:
+        """google.rpc.Status with an ErrorInfo, and BadRequest and RetryInfo where there is something to say."""
+        details = [error_details_pb2.ErrorInfo(reason=reason_name(self.reason), domain=DOMAIN, metadata=self.metadata)]
+        packed = [_packed(detail) for detail in details]
+        if self.fields:
+            violations = [
+                error_details_pb2.BadRequest.FieldViolation(field=fault.field, description=fault.message)
+                for fault in self.fields
+            ]
+            packed.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+        if self.retry_seconds is not None:
+            delay = Duration()
+            delay.FromNanoseconds(int(self.retry_seconds * 1e9))
+            packed.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+        return Status(code=self.status.value[0], message=self.message, details=packed)
+
+
+class InvalidFieldError(ServiceError):
+    """A field breaks the rule in its proto comment."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(
+            grpc.StatusCode.INVALID_ARGUMENT, ErrorReason.ERROR_REASON_INVALID_FIELD, f"{field}: {message}",
+            fields=[FieldViolation(field, message)],
+        )  # fmt: skip
+
+
+class UndecodableError(ServiceError):
+    """The bytes received are no message of the method's type."""
+
+    def __init__(self, message_type: str) -> None:
+        super().__init__(
+            grpc.StatusCode.INVALID_ARGUMENT, ErrorReason.ERROR_REASON_UNDECODABLE, f"the bytes are no {message_type} message"
+        )
+
+
+class WrongWeightsError(ServiceError):
+    """The server holds other weights than the caller expects."""
+
+    def __init__(self, expected: str, present: str) -> None:
+        super().__init__(
+            grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_WRONG_WEIGHTS,
+            f"expected weights {expected!r}, this server holds {present!r}", metadata={"weights": present},
+        )  # fmt: skip
+
+
+class OverloadedError(ServiceError):
+    """A limit on concurrent work is reached; the caller may come back."""
+
+    def __init__(self, message: str, retry_seconds: float = 1.0) -> None:
+        super().__init__(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, ErrorReason.ERROR_REASON_OVERLOADED, message, retry_seconds=retry_seconds
+        )
+
+
+class DependencyUnavailableError(ServiceError):
+    """A service that this one needs does not answer."""
+
+    def __init__(self, dependency: str, message: str) -> None:
+        super().__init__(
+            grpc.StatusCode.UNAVAILABLE, ErrorReason.ERROR_REASON_DEPENDENCY_UNAVAILABLE, f"{dependency}: {message}",
+            metadata={"dependency": dependency}, retry_seconds=1.0,
+        )  # fmt: skip
+
+
+class DrainingError(ServiceError):
+    """The server has begun to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(grpc.StatusCode.UNAVAILABLE, ErrorReason.ERROR_REASON_DRAINING, "the server is stopping")
+
+
+class InternalError(ServiceError):
+    """A fault of the server. The incident number leads from the caller's error to the server's log, and is all that leaves."""
+
+    def __init__(self, incident: str) -> None:
+        super().__init__(
+            grpc.StatusCode.INTERNAL, ErrorReason.ERROR_REASON_INTERNAL, f"internal error, incident {incident}",
+            metadata={"incident": incident},
+        )  # fmt: skip
+
+
+def reason_name(reason: ErrorReason.ValueType) -> str:
+    """The `reason` of ErrorInfo: the enum's name without its prefix, as in INVALID_FIELD."""
+    return ErrorReason.Name(reason).removeprefix(_PREFIX)
+
+
+def _packed(message: object) -> Any:
+    packed = Any()
+    packed.Pack(message)  # type: ignore[arg-type]
+    return packed
