@@ -15,25 +15,25 @@ VARIABLE = "RDIVERSE_LIFELINE"
 
 
 @contextmanager
-def held_lifeline(path: Path) -> Iterator[dict[str, str]]:
+def held_lifeline(path: Path, variable: str = VARIABLE) -> Iterator[dict[str, str]]:
     """Hold a lifeline open at `path`. Gives the environment that children need to watch it; closing it ends them."""
     path.unlink(missing_ok=True)
     os.mkfifo(path, 0o600)
     # Opening for both never blocks, and no byte is ever written.
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        yield {VARIABLE: str(path.resolve())}
+        yield {variable: str(path.resolve())}
     finally:
         os.close(fd)
         path.unlink(missing_ok=True)
 
 
-def watch_lifeline(on_end: Callable[[], None] | None = None) -> None:
-    """Watch the lifeline named in the environment from a daemon thread; do nothing when there is none.
+def watch_lifeline(on_end: Callable[[], None] | None = None, variable: str = VARIABLE) -> None:
+    """Watch the lifeline that an environment variable names from a daemon thread; do nothing when there is none.
 
     When the parent is gone `on_end` is called; without one the process exits at once with status 1.
     """
-    path = os.environ.get(VARIABLE)
+    path = os.environ.get(variable)
     if path:
         threading.Thread(target=_watch, args=(path, on_end), name="lifeline", daemon=True).start()
 
