@@ -19,7 +19,7 @@ from rdiverse_pipelines.local.ports import HOST, free_ports
 
 ROLES = ("challenger", "solver", "coder", "diversity")
 PORTS = 2 * len(ROLES) + 2
-"""A gRPC and a metrics port a server, one for Milvus Lite, one for the trainers' rendezvous."""
+"""A gRPC and a metrics port a server, one for Milvus Lite, and one that the trainers will take for their rendezvous."""
 STOP_SECONDS = 10
 TAIL_LINES = 15
 
@@ -78,7 +78,7 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
     Raises ServerError when one is not ready within `local.server_start_seconds`.
     """
     ports = iter(free_ports(PORTS, config.local.port_range))
-    milvus, rendezvous = next(ports), next(ports)
+    milvus = next(ports)
     addresses = {role: f"{HOST}:{next(ports)}" for role in ROLES}
     metrics = {role: f"{HOST}:{next(ports)}" for role in ROLES}
     environment = {
@@ -87,7 +87,6 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
         **{f"RDIVERSE_{role.upper()}_ADDRESS": address for role, address in addresses.items()},
         "RDIVERSE_MILVUS_URI": f"http://{HOST}:{milvus}",
         "RDIVERSE_CACHE_DIR": str(folder.memory),
-        "RDIVERSE_RENDEZVOUS_PORT": str(rendezvous),
     }
     milvus_lite = ["-m", "rdiverse.diversity.milvus_lite", "--data-dir", str(folder.memory), "--port", str(milvus)]
     with ExitStack() as stack:

@@ -32,9 +32,10 @@ def curate(run: RunContext, t: int) -> StepRecord:
             kept = [row for row in measured if row["status"] == "kept"]
             new = [_training_row(row, "new", t) for row in kept]
             replayed = _replay(run, diversity, len(new), t, seed)
-            curriculum.check_enough(len(new) + len(replayed), run.config.solver.min_questions)
+            solver = run.config.solver
+            chosen = curriculum.training_rows(new, replayed, solver.training.prompts_per_step, solver.min_questions)
             write_table(curated, CURATED, measured)
-            write_table(dataset, DATASET, new + replayed)
+            write_table(dataset, DATASET, chosen)
             _commit(run, diversity, kept, t)
         figures = _figures(rows, kept) | {"new": len(new), "replayed": len(replayed), "seed": seed}
         return Outcome((dataset, curated), figures)
@@ -145,7 +146,7 @@ def _figures(rows: list[Row], kept: list[Row]) -> dict[str, Any]:
         }
     if kept and any(row["nearest_question"] is not None for row in kept):
         figures |= {
-            "cross_iteration_repetition": _mean([row["s_max"] > repetition.REPEAT for row in kept]),
+            "cross_iteration_repetition": repetition.repeated_share([row["s_max"] for row in kept]),
             "mean_s_max": _mean([row["s_max"] for row in kept]),
         }
     return figures

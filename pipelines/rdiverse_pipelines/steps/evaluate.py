@@ -23,6 +23,9 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
 
     def body() -> Outcome:
         benchmarks = [load_benchmark(benchmark) for benchmark in config.benchmarks]
+        if not benchmarks:
+            write_json(path, {"accuracy_sampled": None, "accuracy_greedy": None, "worst_skill": None})
+            return Outcome((path,))
         with SolverClient(address("solver")) as client, GradingPool() as grader:
             evaluation = measure(
                 benchmarks,
@@ -35,10 +38,11 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
                 grader=grader,
             )
         write_json(path, evaluation.to_json())
-        drop_old_weights(run, t)
         return Outcome((path,), {"seed": seed})
 
-    return do_step(run.folder, STEP, t, {"weights": policy.version}, body)
+    record = do_step(run.folder, STEP, t, {"weights": policy.version}, body)
+    drop_old_weights(run, t)
+    return record
 
 
 def drop_old_weights(run: RunContext, t: int) -> None:

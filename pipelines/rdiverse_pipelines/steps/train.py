@@ -1,8 +1,10 @@
 """One GRPO phase: the Challenger against the frozen Solver, or the Solver on the curated questions."""
 
-from rdiverse.runs.folder import RunFolder
+from typing import Any
+
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
-from rdiverse.training.client import Phase, launcher_from_environment
+from rdiverse.training.launch import Phase, PhaseResult, launcher_from_environment, read_result
+from rdiverse.training.launch import Role as TrainedRole
 from rdiverse_pipelines.context import Role, RunContext
 from rdiverse_pipelines.steps.label import finished
 
@@ -27,25 +29,29 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
         if not trained:
             return Outcome(results={"weights": start.version, "trained": False})
         phase = Phase(
-            role=role,
+            role=TrainedRole(role),
             iteration=t,
-            config=run.folder.config,
+            config_path=run.folder.config,
             model=start.path,
             output=run.folder.weights(t, role),
-            resume=run.folder.resume(t, role),
-            log=run.folder.logs / f"{step}-{t:02d}.log",
-            metrics=run.folder.metrics,
-            events=run.folder.events,
+            resume_dir=run.folder.resume(t, role),
+            log_path=run.folder.logs / f"{step}-{t:02d}.log",
+            metrics_path=run.folder.metrics,
+            events_path=run.folder.events,
             seed=run.seed(step, t),
-            run_id=run.folder.run_id,
+            run=run.folder.run_id,
             solver_weights=solver.version,
-            dataset=_dataset(run.folder, t) if role == "solver" else None,
+            dataset=run.folder.iteration(t) / "dataset.parquet" if role == "solver" else None,
         )
-        result = launcher_from_environment().run(phase)
-        return Outcome(results={"weights": result.version, "trained": True, **result.figures})
+        launcher_from_environment().run(phase)
+        result = read_result(phase.result_path)
+        return Outcome(results={"weights": result.version, "trained": True, **_figures(result)})
 
     return do_step(run.folder, step, t, inputs, body)
 
 
-def _dataset(folder: RunFolder, t: int) -> str:
-    return str(folder.iteration(t) / "dataset.parquet")
+def _figures(result: PhaseResult) -> dict[str, Any]:
+    """What the summary needs of a phase; each term is the mean over the phase's steps."""
+    terms = {name for step in result.reward_terms for name in step}
+    means = {name: sum(step[name] for step in result.reward_terms) / len(result.reward_terms) for name in sorted(terms)}
+    return {"steps": result.steps, "seconds": result.seconds, "reward_terms": means, "malformed": result.malformed}
