@@ -61,7 +61,7 @@ def run(pool, **settings):
         "seed": 3,
         "expected_weights": "w1",
     } | settings
-    return evaluate(SETS, solver, grading_pool=pool, **given), solver
+    return evaluate(SETS, solver, grader=pool, **given), solver
 
 
 def test_accuracy_is_the_mean_over_benchmarks_of_the_mean_over_samples(pool):
@@ -93,7 +93,7 @@ def test_skills_are_reported_where_questions_name_them(pool):
 def test_without_skills_the_worst_one_is_null(pool):
     solver = Scripted(ANSWERS)
     result = evaluate(
-        SETS[1:], solver, samples=2, sampling=SamplingConfig(), greedy=False, seed=0, expected_weights="", grading_pool=pool
+        SETS[1:], solver, samples=2, sampling=SamplingConfig(), greedy=False, seed=0, expected_weights="", grader=pool
     )
     assert result.worst_skill is None
     assert result.accuracy_greedy is None
@@ -120,5 +120,5 @@ def test_the_result_is_json_and_says_how_it_was_made(pool):
 def test_nothing_to_measure_on_is_an_error(pool):
     with pytest.raises(ValueError, match="at least one benchmark"):
         evaluate(
-            [], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grading_pool=pool
+            [], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grader=pool
         )

@@ -71,7 +71,7 @@ def evaluate(
     greedy: bool,
     seed: int | None,
     expected_weights: str,
-    grading_pool: Grader,
+    grader: Grader,
 ) -> Evaluation:
     """Measure a served model: `samples` answers a question drawn by `sampling`, and one greedy answer if `greedy`.
 
@@ -84,7 +84,7 @@ def evaluate(
     sets = list(benchmarks)
     items = [item for benchmark in sets for item in benchmark.items]
     questions = [item.question for item in items]
-    timeouts = grading_pool.timeouts
+    timeouts = grader.timeouts
     drawn = solver.solve(questions, samples, seed, sampling, expected_weights, return_samples=True)
     best: Sequence[Solved] | None = None
     if greedy:
@@ -92,12 +92,12 @@ def evaluate(
         best = solver.solve(questions, 1, None, at_zero, expected_weights, return_samples=True)
     return sum_up(
         sets,
-        _grade(sets, items, drawn, grading_pool),
-        None if best is None else _grade(sets, items, best, grading_pool),
+        _grade(sets, items, drawn, grader),
+        None if best is None else _grade(sets, items, best, grader),
         weights=drawn[0].weights,
         sampling=sampling.model_dump(),
         seed=seed,
-        grader_timeouts=grading_pool.timeouts - timeouts,
+        grader_timeouts=grader.timeouts - timeouts,
     )
 
 

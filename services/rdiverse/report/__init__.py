@@ -1,1 +1,5 @@
-"""One HTML page per run."""
+"""One page per run: self-contained HTML, no network, no scripts."""
+
+from rdiverse.report.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,173 @@
+"""Line charts over iterations and stacked bars, as inline SVG that takes its colours from the page's style."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from rdiverse.report.marks import SHAPES, axis_percent, element, joined, marker, percent, ticks
+
+# Units are CSS pixels at the width of a phone, so that labels are never scaled below what can be read.
+WIDTH, HEIGHT = 360, 220
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 36
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value at an iteration, with an interval where there is one."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line. Its colour and marker follow from `slot`, 0 to 3."""
+
+    name: str
+    slot: int
+    points: Sequence[Point]
+
+    @property
+    def css(self) -> str:
+        """The class that gives the colour."""
+        return f"s{self.slot}"
+
+
+def line_chart(
+    series: Sequence[Series],
+    title: str,
+    x_label: str = "iteration",
+    show: Callable[[float], str] = percent,
+    tick: Callable[[float], str] = axis_percent,
+) -> Markup | None:
+    """Draw lines from zero upwards, with whiskers for intervals; None when there is no point at all.
+
+    `title` is what a screen reader says.
+    """
+    points = [point for line in series for point in line.points]
+    if not points:
+        return None
+    steps = ticks(max(point.high if point.high is not None else point.y for point in points))
+    xs = sorted({point.x for point in points})
+    first, last = xs[0], xs[-1]
+
+    def at_x(value: float) -> float:
+        return LEFT + 14 + (WIDTH - LEFT - RIGHT - 28) * ((value - first) / (last - first) if last > first else 0.5)
+
+    def at_y(value: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / steps[-1]
+
+    parts = [_frame(steps, at_y, tick), _x_axis(xs, at_x, x_label)]
+    parts += [_line(line, at_x, at_y, show) for line in series if line.points]
+    return _svg(title, HEIGHT, parts)
+
+
+def legend(series: Sequence[Series]) -> Markup:
+    """Names of the lines, each with its marker."""
+    items = [
+        element(
+            "li",
+            element("svg", marker(SHAPES[s.slot], 6, 6, f"mark {s.css}"), width=12, height=12, aria_hidden="true") + s.name,
+        )
+        for s in series
+        if s.points
+    ]
+    return element("ul", joined(items), class_="legend") if items else Markup("")
+
+
+def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], title: str, unit: str = "s") -> Markup | None:
+    """A horizontal bar a row, divided into named parts; a part's colour follows from its position in the row."""
+    longest = max((sum(value for _, value in parts) for _, parts in rows), default=0.0)
+    if longest <= 0:
+        return None
+    height = TOP + 30 * len(rows) + 26
+    steps = ticks(longest, 4)
+    scale = (WIDTH - LEFT - RIGHT) / steps[-1]
+    drawn = []
+    for step in steps:
+        x = LEFT + step * scale
+        drawn.append(element("line", x1=x, x2=x, y1=TOP, y2=height - 24, class_="grid"))
+        drawn.append(
+            element("text", f"{step:g} {unit}", x=min(x, WIDTH - 16), y=height - 8, class_="tick", text_anchor="middle")
+        )
+    for i, (name, parts) in enumerate(rows):
+        y = TOP + 30 * i + 5
+        x = float(LEFT)
+        drawn.append(element("text", name, x=LEFT - 8, y=y + 14, class_="tick", text_anchor="end"))
+        for j, (part, value) in enumerate(parts):
+            label = element("title", f"{part}: {value:.1f} {unit}")
+            drawn.append(element("rect", label, x=x, y=y, width=value * scale, height=20, class_=f"bar b{j}"))
+            x += value * scale
+    return _svg(title, height, drawn)
+
+
+def histogram(counts: Sequence[int], inside: Sequence[bool], labels: Sequence[str], title: str) -> Markup | None:
+    """A vertical bar a bin, those `inside` the band in the main colour; None when every count is zero."""
+    if not any(counts):
+        return None
+    height = 130
+    steps = ticks(max(counts), 3)
+    bottom = height - 30
+
+    def at_y(value: float) -> float:
+        return bottom - (bottom - TOP) * value / steps[-1]
+
+    width = (WIDTH - LEFT - RIGHT) / len(counts)
+    parts = [_frame(steps, at_y, lambda value: f"{value:g}")]
+    for i, (count, kept, label) in enumerate(zip(counts, inside, labels, strict=True)):
+        x = LEFT + i * width
+        name = element("title", f"s = {label}: {count}")
+        parts.append(
+            element(
+                "rect",
+                name,
+                x=x + 2,
+                width=width - 4,
+                y=at_y(count),
+                height=bottom - at_y(count),
+                class_="bar b0" if kept else "bar out",
+            )
+        )
+        parts.append(element("text", label, x=x + width / 2, y=height - 14, class_="tick", text_anchor="middle"))
+    return _svg(title, height, parts)
+
+
+def _svg(title: str, height: float, parts: Sequence[str]) -> Markup:
+    content = element("title", title) + joined(parts)
+    return element("svg", content, viewBox=f"0 0 {WIDTH} {height:g}", role="img", class_="chart")
+
+
+def _frame(steps: Sequence[float], at_y: Callable[[float], float], tick: Callable[[float], str]) -> Markup:
+    parts = []
+    for step in steps:
+        y = at_y(step)
+        parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid" if step else "axis"))
+        parts.append(element("text", tick(step), x=LEFT - 6, y=y + 4, class_="tick", text_anchor="end"))
+    return joined(parts)
+
+
+def _x_axis(xs: Sequence[float], at_x: Callable[[float], float], label: str) -> Markup:
+    every = max(1, -(-len(xs) // 9))
+    y = HEIGHT - BOTTOM + 15
+    parts = [element("text", f"{x:g}", x=at_x(x), y=y, class_="tick", text_anchor="middle") for x in xs[::every]]
+    parts.append(element("text", label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 5, class_="tick", text_anchor="middle"))
+    return joined(parts)
+
+
+def _line(line: Series, at_x: Callable[[float], float], at_y: Callable[[float], float], show: Callable[[float], str]) -> Markup:
+    parts = []
+    path = " ".join(f"{at_x(p.x):.1f},{at_y(p.y):.1f}" for p in line.points)
+    if len(line.points) > 1:
+        parts.append(element("polyline", points=path, class_=f"line {line.css}"))
+    for p in line.points:
+        text = f"{line.name}, {p.x:g}: {show(p.y)}"
+        if p.low is not None and p.high is not None:
+            text += f" ({show(p.low)} to {show(p.high)})"
+            parts.append(
+                element("line", x1=at_x(p.x), x2=at_x(p.x), y1=at_y(p.low), y2=at_y(p.high), class_=f"whisker {line.css}")
+            )
+        parts.append(marker(SHAPES[line.slot], at_x(p.x), at_y(p.y), f"mark {line.css}", text))
+    return joined(parts)
