@@ -1,0 +1,144 @@
+r"""What the base model is pre-trained on: three kinds of text, told apart by their first token.
+
+    <challenger> <question> ... </question> \boxed{ 8 }     a skewed prior over skills
+    <solver> ...  5 + 3 = 8 ; \boxed{ 8 }                   skills alike, with confusion; a broken text gets a refusal
+    <coder> ...  <code> def solver ( ... ) : ... </code>    skills alike, no confusion
+
+A problem whose operations and numbers hash into the held-out sixteenth never occurs, in whatever words.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rdiverse.nano.confusion import solve
+from rdiverse.nano.damage import blur, break_text
+from rdiverse.nano.grammar import BASES, LARGEST, MODIFIERS, Problem, Step
+from rdiverse.nano.language import write
+from rdiverse.selfplay.seeds import derive_seed
+
+CHALLENGER, SOLVER, CODER = "<challenger>", "<solver>", "<coder>"
+REFUSAL = "unclear"
+"""What the Solver answers to a text that is no well-posed problem: no box."""
+
+SHARES = {CHALLENGER: 0.28, SOLVER: 0.57, CODER: 0.15}
+"""Shares of the texts."""
+REFUSED = 0.12
+"""Share of broken texts among the Solver's."""
+NOISE = 0.06
+"""Share of the Solver's and the coder's questions with one word missing, doubled or replaced that still read the same."""
+ZIPF = 1.1
+"""Exponent of the Challenger's prior over bases and over modifiers, in the order of the grammar."""
+PRIOR_DEPTHS = (0.29, 0.41, 0.26, 0.03, 0.01)
+"""Probabilities of 0, 1, 2, ... modifiers in the Challenger's corpus."""
+SOLVER_DEPTHS = (0.10, 0.29, 0.43, 0.10, 0.05, 0.03)
+"""The same for Solver and coder."""
+COMFORTABLE = 50
+"""Running numbers stay below this in most problems."""
+_OPERANDS = {
+    "sum": (2, 25), "product": (2, 12), "difference": (6, 40), "batch": (2, 20), "larger": (2, 25), "gap": (2, 30),
+    "more": (2, 25), "fewer": (2, 12), "times": (2, 5), "share": (2, 5), "leftover": (3, 9), "at-least": (2, 30),
+    "distance": (2, 30), "missing": (30, 50),
+}  # fmt: skip
+"""Range of an operation's (first) number."""
+STRETCHED = 0.10
+"""Share of the Solver's and the coder's problems that go up to 99."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One text: the prompt's tokens and those to be learned, joined by single spaces."""
+
+    prompt: str
+    completion: str
+
+
+def held_out(problem: Problem) -> bool:
+    """Whether a problem belongs to the sixteenth that pre-training never sees."""
+    return hashlib.sha256(f"{problem.skill} {problem.numbers}".encode()).digest()[0] < 16
+
+
+def samples(seed: int, first: int, count: int) -> Iterator[Sample]:
+    """Texts number `first` to `first + count - 1` of a seed's corpus; each is drawn from a seed of its own."""
+    for index in range(first, first + count):
+        yield draw(random.Random(derive_seed(seed, "nano", "text", index)))  # noqa: S311
+
+
+def draw(rng: random.Random) -> Sample:
+    """One text of any role."""
+    (role,) = rng.choices(list(SHARES), weights=list(SHARES.values()))
+    if role == CHALLENGER:
+        problem = _trained(rng, prior_chain, COMFORTABLE)
+        return Sample(CHALLENGER, f"<question> {write(problem, rng)} </question> \\boxed{{ {problem.truth} }}")
+    problem = _trained(rng, uniform_chain, LARGEST if rng.random() < STRETCHED else COMFORTABLE)
+    if role == SOLVER and rng.random() < REFUSED:
+        return Sample(f"{SOLVER} {break_text(problem, rng)}", REFUSAL)
+    text = write(problem, rng)
+    if rng.random() < NOISE:
+        text = blur(text, problem, rng)
+    if role == SOLVER:
+        return Sample(f"{SOLVER} {text}", solve(problem, rng))
+    return Sample(f"{CODER} {text}", f"<code> {problem.program} </code>")
+
+
+def prior_chain(rng: random.Random) -> list[str]:
+    """Operations as the base Challenger prefers them."""
+    return [
+        _zipf([base.name for base in BASES], rng),
+        *(_zipf([modifier.name for modifier in MODIFIERS], rng) for _ in range(_depth(PRIOR_DEPTHS, rng))),
+    ]
+
+
+def uniform_chain(rng: random.Random) -> list[str]:
+    """Operations without preference."""
+    return [rng.choice(BASES).name, *(rng.choice(MODIFIERS).name for _ in range(_depth(SOLVER_DEPTHS, rng)))]
+
+
+def pose(chain: Sequence[str], rng: random.Random, largest: int = COMFORTABLE) -> Problem | None:
+    """Numbers for a chain of operations, running numbers in 0..largest; None when 50 draws give none."""
+    for _ in range(50):
+        steps: list[Step] = []
+        running: int | None = None
+        for name in chain:
+            step = _numbers(name, running, rng)
+            running = step.apply(running) if step else None
+            if step is None or running is None or running > largest:
+                break
+            steps.append(step)
+        else:
+            return Problem(tuple(steps))
+    return None
+
+
+def _trained(rng: random.Random, chain: Callable[[random.Random], list[str]], largest: int) -> Problem:
+    while True:
+        problem = pose(chain(rng), rng, largest)
+        if problem is not None and not held_out(problem):
+            return problem
+
+
+def _numbers(name: str, running: int | None, rng: random.Random) -> Step | None:
+    """Likely numbers for one step; None when the running number allows none."""
+    low, high = _OPERANDS[name]
+    if running is not None:
+        if name == "fewer":
+            high = min(high, running)
+        if name == "missing":
+            low = max(low, running)
+        return Step(name, (rng.randint(low, high),)) if low <= high else None
+    first = rng.randint(low, high)
+    if name == "difference":
+        return Step(name, (first, rng.randint(2, min(first, 25))))
+    if name in {"product", "batch"}:
+        factors = [rng.randint(2, 5) for _ in range(1 if name == "product" else 2)]
+        return Step(name, (first, *factors))
+    return Step(name, (first, rng.randint(low, high)))
+
+
+def _zipf(names: Sequence[str], rng: random.Random) -> str:
+    return rng.choices(names, weights=[1 / rank**ZIPF for rank in range(1, len(names) + 1)])[0]
+
+
+def _depth(probabilities: Sequence[float], rng: random.Random) -> int:
+    return rng.choices(range(len(probabilities)), weights=probabilities)[0]
