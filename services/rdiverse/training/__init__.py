@@ -1,1 +1,1 @@
-"""GRPO trainers and what launches them."""
+"""GRPO trainers of Challenger and Solver, and how a phase of theirs is launched."""

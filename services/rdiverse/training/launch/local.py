@@ -1,0 +1,136 @@
+"""Runs a phase on this machine, under torchrun in a child process."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rdiverse.config import RunConfig, load_config
+from rdiverse.runs.lifeline import held_lifeline
+from rdiverse.training.launch.launcher import TrainingFailed, failure_of
+from rdiverse.training.launch.lifelines import OWN_LIFELINE
+from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.result import PhaseResult, finished
+
+STARTED_VARIABLE = "RDIVERSE_TRAINING_STARTED"
+"""Wall-clock time at which the launcher was called: start-up is measured from there."""
+
+RENDEZVOUS_VARIABLE = "RDIVERSE_RENDEZVOUS_PORT"
+STOP_SECONDS = 10.0
+
+CPU_ENVIRONMENT = {
+    # One thread a process: more cost a small model's step twenty times over.
+    "OMP_NUM_THREADS": "1",
+    # glibc gives freed tensors back to the system and faults them in again at the next step unless told to keep them.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    "MALLOC_TOP_PAD_": str(64 * 2**20),
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class TorchrunLauncher:
+    """Starts `torchrun` with as many processes as the configuration names, and ends it with this process."""
+
+    def run(self, phase: Phase) -> PhaseResult:
+        """Run a phase to its end (see Launcher)."""
+        if result := finished(phase):
+            return result
+        started = time.time()
+        phase.resume_dir.mkdir(parents=True, exist_ok=True)
+        phase.log_path.parent.mkdir(parents=True, exist_ok=True)
+        config = load_config(phase.config_path)
+        with held_lifeline(phase.resume_dir / "lifeline") as lifeline:
+            environment = CPU_ENVIRONMENT | dict(os.environ)
+            environment |= {OWN_LIFELINE: next(iter(lifeline.values())), STARTED_VARIABLE: repr(started)}
+            with phase.log_path.open("ab") as log:
+                begin = log.tell()
+                code = self._run_child(_command(phase, config), environment, log.fileno())
+        if (result := finished(phase)) is None:
+            raise failure_of(
+                phase.step, _lines_since(phase.log_path, begin), f"torchrun ended with exit code {code} and no weights"
+            )
+        return result
+
+    def _run_child(self, command: list[str], environment: dict[str, str], output: int) -> int:
+        child = subprocess.Popen(  # noqa: S603 - the command is ours
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        try:
+            with _terminated_on_signal():
+                return child.wait()
+        finally:
+            _stop(child)
+
+
+def _command(phase: Phase, config: RunConfig) -> list[str]:
+    training = config.challenger.training if phase.role is Role.CHALLENGER else config.solver.training
+    arguments = [
+        f"--nproc-per-node={training.processes}",
+        "--master-addr=127.0.0.1",
+        f"--master-port={_port(config)}",
+        "--rdzv-conf=is_host=1",
+        "--monitor-interval=0.1",
+        "-m",
+        "rdiverse.training.worker",
+        str(phase.save()),
+    ]
+    return [sys.executable, "-m", "rdiverse.training.launch.torchrun_main", *arguments]
+
+
+def _port(config: RunConfig) -> int:
+    """The port that the run keeps for the rendezvous, else one on loopback, within the range of the configuration."""
+    if RENDEZVOUS_VARIABLE in os.environ:
+        return int(os.environ[RENDEZVOUS_VARIABLE])
+    first, last = config.local.port_range or (0, 0)
+    for port in range(first, last + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise TrainingFailed(f"local.port_range = {[first, last]}: no port is free for torchrun's rendezvous")
+
+
+@contextmanager
+def _terminated_on_signal() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that whoever is asked to stop takes the child along."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: then the main thread decides what a signal does
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _lines_since(path: Path, begin: int) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(begin)
+        return file.read().decode(errors="replace").splitlines()
