@@ -36,7 +36,7 @@ def make_run(workspace: Path, iterations: int = 3, pool: int = 120, dimension: i
     rng = np.random.default_rng(0)
     run = RunFolder.of(workspace, "r-diverse-seed0")
     run.root.mkdir(parents=True)
-    config = RunConfig(model="pkg:rdiverse.nano/checkpoint", method=Method.R_DIVERSE, iterations=iterations)
+    config = RunConfig(model="pkg:rdiverse.nano/checkpoint", method=Method.R_DIVERSE, iterations=max(iterations, 1))
     run.config.write_text(dump_config(config), encoding="utf-8")
     centres = rng.normal(size=(len(SKILLS), dimension))
     rows = []
@@ -78,7 +78,7 @@ def _write_tables(
     for i in range(pool):
         skill = int(rng.zipf(1.6)) % len(SKILLS)
         text = HOSTILE[i // 2] if i % 2 == 0 and i < 2 * len(HOSTILE) else f"A box holds {i} pens. It gains {skill}. How many?"
-        lost = i % 17 == 16
+        lost = i % 19 == 18
         questions.append(
             {
                 "index": i,
@@ -92,7 +92,8 @@ def _write_tables(
         )
         if lost:
             continue
-        share = round(float(rng.beta(2, 1.6)) * 10) / 10
+        fate = _fate(t, i)
+        share = {"below": 0.1, "above": 1.0, "kept": 0.5}.get(fate, round(float(rng.beta(2, 1.6)) * 10) / 10)
         labels.append(
             {
                 "index": i,
@@ -108,12 +109,20 @@ def _write_tables(
                 "well_posed": bool(i % 5) if oracle else None,
             }
         )
-        curated.append(_curate(rng, t, i, text, share, skill, centres, past))
+        curated.append(_curate(rng, t, i, text, share, skill, centres, [text] if fate == "kept" else past))
     past += [row["question"] for row in curated if row["status"] == "kept"]
     write_table(run.iteration(t) / "questions.parquet", QUESTIONS, questions)
     write_table(run.iteration(t) / "labels.parquet", LABELS, labels)
     write_table(run.iteration(t) / "curated.parquet", CURATED, curated)
     return sum(row["status"] == "kept" for row in curated)
+
+
+def _fate(t: int, i: int) -> str:
+    """So that every hostile text is shown: rejected at first, later kept for the largest P_MAP, as its own nearest item."""
+    if i % 2 or i >= 2 * len(HOSTILE):
+        return ""
+    first = i // 2 < 5
+    return ("below" if first else "above") if t == 1 else "kept" if first is (t == 2) else ""
 
 
 def _curate(
@@ -125,10 +134,11 @@ def _curate(
     if i % 29 == 28:
         return row | {"status": "no-program", "failure": "no parseable function after one retry"}
     vector = centres[skill] + 0.3 * rng.normal(size=centres.shape[1])
-    s_max = min(1.0, 0.55 + 0.4 * float(rng.random())) if past else 0.0
+    hostile = past == [text]
+    s_max = 0.99 if hostile else 0.55 + 0.4 * float(rng.random()) if past else 0.0
     return row | {
         "status": "kept",
-        "program": f"def solver(n1={i}, n2={skill}):\n    x = n1 + n2\n    return x",
+        "program": text if hostile else f"def solver(n1={i}, n2={skill}):\n    x = n1 + n2\n    return x",
         "cluster": skill,
         "p_rep": (1 + skill) / 60,
         "s_max": s_max,
@@ -155,7 +165,7 @@ def _figures(t: int, evaluation: dict[str, Any], kept: int, pool: int, oracle: b
         "ill_posed_share": 0.04 + 0.021 * t if made and oracle else None,
         "kept": kept if made else None,
         "proposed": pool if made else None,
-        "malformed": pool // 17 if made else None,
+        "malformed": pool // 19 if made else None,
         "replayed": (kept * 3 // 7 if t > 1 else 0) if made else None,
         "mean_self_consistency": 0.55 if made else None,
         "effective_skills": 31.4 - 1.9 * t if made else None,

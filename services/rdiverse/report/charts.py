@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from rdiverse.report.marks import SHAPES, axis_percent, element, joined, marker, percent, ticks
 
-# Units are CSS pixels at the width of a phone, so that labels are never scaled below what can be read.
-WIDTH, HEIGHT = 360, 220
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 36
+# Units are CSS pixels where two charts stand side by side; on a phone labels shrink by a fifth.
+WIDTH, HEIGHT = 440, 250
+LEFT, RIGHT, TOP, BOTTOM = 50, 12, 10, 40
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _frame(steps: Sequence[float], at_y: Callable[[float], float], tick: Callabl
 
 def _x_axis(xs: Sequence[float], at_x: Callable[[float], float], label: str) -> Markup:
     every = max(1, -(-len(xs) // 9))
-    y = HEIGHT - BOTTOM + 15
+    y = HEIGHT - BOTTOM + 17
     parts = [element("text", f"{x:g}", x=at_x(x), y=y, class_="tick", text_anchor="middle") for x in xs[::every]]
     parts.append(element("text", label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 5, class_="tick", text_anchor="middle"))
     return joined(parts)

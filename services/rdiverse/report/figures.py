@@ -22,7 +22,6 @@ class Figure(NamedTuple):
 
 
 ACCURACY = "The Solver on questions that it was never trained on. Iteration 0 is the base model."
-REWARDS = "Means over the questions of the Challenger's training batches; the penalties are subtracted."
 LABELS = (
     "Each well-formed question is answered several times; s is the share of the answers that agree with the majority. "
     "Questions outside the band are turned away as too easy or too uncertain."
@@ -102,20 +101,16 @@ def illusion(data: RunData) -> list[Figure]:
     ]
 
 
-def rewards(data: RunData) -> list[Figure]:
-    """The terms of the Challenger's reward by iteration."""
+def labels(data: RunData) -> list[Figure]:
+    """What the Challenger was paid for, and what its questions and their labels were worth."""
     terms = [("uncertainty", "R_unc, uncertainty", 2), ("p_rep", "P_rep", 0), ("p_map", "P_MAP", 1)]
-    figure = _figure(
-        "Reward terms",
+    rewards = _figure(
+        "The Challenger's reward, term by term",
         [_series(data, key, name, slot, within="reward_terms") for key, name, slot in terms],
-        "Before their weights; P_MAP is zero while the memory is empty and in methods that do not read it.",
+        "Means over its training batches, before weights; the penalties are subtracted. P_MAP is zero while the memory is "
+        "empty and in methods that do not read it.",
         shares=False,
     )
-    return [figure] if figure else []
-
-
-def labels(data: RunData) -> list[Figure]:
-    """Histograms of self-consistency, and the labels' accuracy where the truth is known."""
     known = _figure(
         "Right labels and ill-posed questions",
         [
@@ -125,9 +120,14 @@ def labels(data: RunData) -> list[Figure]:
         "Among the kept questions: the share of pseudo-labels equal to the truth, of those that have one, and the share of "
         "questions without a meaning that can be computed.",
     )
+    return [figure for figure in (rewards, known) if figure]
+
+
+def consistency(data: RunData) -> list[Figure]:
+    """A histogram of self-consistency for each iteration."""
     band = data.config["solver"]["band"]
     drawn = [_consistency(item, band) for item in data.iterations if item.labels]
-    return [figure for figure in (known, *drawn) if figure]
+    return [figure for figure in drawn if figure]
 
 
 def skill_map(data: RunData) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ COLUMNS = (
     ("accuracy_greedy", "greedy", "percent"),
     ("worst_skill", "worst tenth", "percent"),
     ("label_accuracy", "labels right", "percent"),
-    ("ill_posed_share", "ill-posed", "percent"),
+    ("ill_posed_share", "ill\u2011posed", "percent"),
     ("proposed", "proposed", "count"),
     ("kept", "kept", "count"),
     ("mean_self_consistency", "mean s", "decimal"),
@@ -112,12 +112,11 @@ _HEADLINES = {
 }
 
 
-def _sections(data: RunData) -> list[tuple[str, str, str, list[Figure]]]:
-    """Anchor, heading, introduction and figures of each section of charts."""
+def _sections(data: RunData) -> list[tuple[str, str, str, list[Figure], list[Figure]]]:
+    """Anchor, heading, introduction, figures and small figures of each section of charts."""
     sections = [
-        ("accuracy", "Accuracy", figures.ACCURACY, figures.accuracy(data)),
-        ("illusion", "What the penalty saw, and what was there", figures.illusion_text(data), figures.illusion(data)),
-        ("rewards", "What the Challenger was paid for", figures.REWARDS, figures.rewards(data)),
-        ("labels", "Self-consistency and labels", figures.LABELS, figures.labels(data)),
+        ("accuracy", "Accuracy", figures.ACCURACY, figures.accuracy(data), []),
+        ("illusion", "What the penalty saw, and what was there", figures.illusion_text(data), figures.illusion(data), []),
+        ("training", "Training and labels", figures.LABELS, figures.labels(data), figures.consistency(data)),
     ]
     return [section for section in sections if section[3]]

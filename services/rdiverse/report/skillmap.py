@@ -105,11 +105,14 @@ def _dot(dot: Dot, most: int, fill: str | None) -> Markup:
 
 
 def _principal_plane(vectors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
-    """(n, 2) coordinates and the share of variance they hold, through the n x n Gram matrix: dimensions may be many."""
+    """(n, 2) coordinates and the share of variance they hold, by subspace iteration: only two of many components are wanted."""
     centred = vectors - vectors.mean(axis=0)
-    values, basis = np.linalg.eigh(centred @ centred.T)
-    top = basis[:, [-1, -2]]
-    top = top * np.sign(top[np.abs(top).argmax(axis=0), [0, 1]])
-    kept = np.clip(values[[-1, -2]], 0, None)
-    total = float(np.clip(values, 0, None).sum())
-    return top * np.sqrt(kept), float(kept.sum() / total) if total > 0 else 1.0
+    total = float((centred**2).sum())
+    if total == 0:
+        return np.zeros((len(vectors), 2)), 1.0
+    basis = np.random.default_rng(0).normal(size=(vectors.shape[1], min(16, vectors.shape[1])))
+    for _ in range(20):
+        basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
+    left, lengths, _ = np.linalg.svd(centred @ basis, full_matrices=False)
+    top = left[:, :2] * np.sign(left[np.abs(left[:, :2]).argmax(axis=0), [0, 1]])
+    return top * lengths[:2], float((lengths[:2] ** 2).sum() / total)

@@ -1,0 +1,158 @@
+"""The page says what the run's files say, and nothing that a model wrote is more than text on it."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import pyarrow.parquet as pq
+import pytest
+from tests.report_run import HOSTILE, make_run
+
+from rdiverse.report import write_report
+from rdiverse.report.page import COLUMNS
+
+
+class Page(HTMLParser):
+    """Tags in order, and the table of figures as {iteration: {key: value}}."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.figures: list[dict[str, float | None]] = []
+        self._key: str | None = None
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append((tag, given))
+        if tag == "td" and "data-key" in given:
+            self._key = given["data-key"]
+            if self._key == COLUMNS[0][0]:
+                self.figures.append({})
+        elif self._key and tag == "data":
+            self.figures[-1][self._key] = float(given["value"])
+        elif self._key and tag == "span":
+            self.figures[-1][self._key] = None
+
+    def handle_endtag(self, tag):
+        if tag == "td":
+            self._key = None
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = make_run(tmp_path_factory.mktemp("workspace"))
+    write_report(run, run.report)
+    return run
+
+
+@pytest.fixture(scope="module")
+def source(run):
+    return run.report.read_text(encoding="utf-8")
+
+
+def test_every_figure_of_the_table_is_the_summarys_own(run, source):
+    rows = json.loads(run.summary.read_text())["iterations"]
+    assert Page(source).figures == [{key: row[key] for key, _, _ in COLUMNS} for row in rows]
+
+
+def test_times_are_the_summarys_own(run, source):
+    for row in json.loads(run.summary.read_text())["iterations"]:
+        for seconds in row["seconds"].values():
+            assert f'<data value="{seconds!r}">' in source
+
+
+def test_the_page_needs_nothing_and_runs_nothing(source):
+    tags = Page(source).tags
+    assert not {tag for tag, _ in tags} & {
+        "script",
+        "iframe",
+        "img",
+        "link",
+        "object",
+        "embed",
+        "form",
+        "base",
+        "audio",
+        "video",
+    }
+    assert not [
+        (tag, name) for tag, given in tags for name in given if name.startswith("on") or name in {"src", "href", "style"}
+    ]
+    assert not re.search(r"@import|url\(", source)
+    policy = next(given["content"] for tag, given in tags if given.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+
+
+@pytest.mark.parametrize("text", HOSTILE[:4])
+def test_hostile_text_is_escaped_wherever_it_stands(source, text):
+    assert text not in source
+    assert html.escape(text, quote=False).replace('"', "&#34;").replace("'", "&#39;") in source
+
+
+def test_control_characters_show(source):
+    assert "NUL ␀ bell ␇ escape ␛[31m, right to left ⟨U+202E⟩ and back, zero ⟨U+200B⟩ width" in source
+    assert not set(source) & {"\x00", "\x07", "\x1b", "\u202e", "\u200b"}
+
+
+def test_a_question_of_ten_thousand_characters_is_cut(source):
+    assert "[10,000 characters in all]" in source
+    assert "x" * 2000 not in source
+
+
+def test_a_penalty_is_explained_by_its_parts(run, source):
+    kept = [row for row in pq.read_table(run.iteration(3) / "curated.parquet").to_pylist() if row["status"] == "kept"]
+    worst = max(kept, key=lambda row: row["p_map"])
+    part = 0.5 * (worst["s_max"] - 0.5)
+    assert f"S_max {worst['s_max']:.3f} over 0.5 costs {part:.3f}; S_mean 0.300 over 0.25 costs 0.025" in source
+    assert f"Nearest remembered (iteration {worst['nearest_iteration']}, cosine {worst['s_max']:.3f})" in source
+    assert "the memory was empty" in source
+
+
+def test_every_fate_of_a_question_is_shown(source):
+    for title in (
+        "Kept, most like",
+        "Kept, newest",
+        "most repeated within",
+        "disagrees with itself",
+        "too easy",
+        "no program",
+        "Malformed",
+    ):
+        assert title in source
+
+
+def test_without_an_oracle_figures_that_need_one_are_dashes_and_their_charts_are_left_out(tmp_path):
+    run = make_run(tmp_path, iterations=2, oracle=False)
+    write_report(run, run.report)
+    source = run.report.read_text(encoding="utf-8")
+    figures = Page(source).figures
+    assert {row[key] for row in figures for key in ("worst_skill", "label_accuracy", "ill_posed_share")} == {None}
+    assert "Right labels" not in source
+    assert "The hardest skills" not in source
+
+
+def test_a_run_of_the_base_model_alone_has_a_page(tmp_path):
+    run = make_run(tmp_path, iterations=0)
+    write_report(run, run.report)
+    assert len(Page(run.report.read_text(encoding="utf-8")).figures) == 1
+
+
+def test_a_missing_table_stops_the_page_with_its_name(tmp_path):
+    run = make_run(tmp_path, iterations=1)
+    (run.iteration(1) / "labels.parquet").unlink()
+    with pytest.raises(OSError, match=r"iteration-01/labels\.parquet"):
+        write_report(run, run.report)
+    assert not run.report.exists()
+
+
+def test_the_same_files_make_the_same_page(run, source, tmp_path):
+    write_report(run, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == source
+
+
+def test_five_iterations_of_two_thousand_questions_make_a_page_of_a_few_megabytes(tmp_path):
+    run = make_run(tmp_path, iterations=5, pool=2000, dimension=256)
+    write_report(run, run.report)
+    assert run.report.stat().st_size < 5 * 2**20
