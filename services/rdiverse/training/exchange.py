@@ -19,27 +19,25 @@ class Exchange:
     """
 
     def __init__(self, timeout_seconds: float) -> None:
-        """Made by all ranks at the same point, once torch.distributed is up (or not used at all)."""
-        import torch.distributed as dist
-
-        self._dist: Any = dist
-        self.rank, self.world = 0, 1
-        if dist.is_initialized():
-            self.rank, self.world = dist.get_rank(), dist.get_world_size()
+        """`timeout_seconds`: bound of the work itself."""
+        self._timeout = timedelta(seconds=timeout_seconds + GRACE_SECONDS)
         self._group: Any = None
-        if self.world > 1:
-            self._group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_seconds + GRACE_SECONDS))
 
     def on_first_rank(self, items: Sequence[In], work: Callable[[list[In]], Sequence[Out]]) -> list[Out]:
         """Do `work` once, on rank 0, on the items of all ranks in rank order; give each rank the results of its own.
 
         `work` returns one result an item. When it raises, every rank raises: rank 0 the error itself, the others
-        TrainingError with its text.
+        TrainingError with its text. Every rank calls this at the same point.
         """
-        if self.world == 1:
+        import torch.distributed as dist
+
+        if not dist.is_initialized() or dist.get_world_size() == 1:
             return list(work(list(items)))
-        gathered: list[Any] | None = [None] * self.world if self.rank == 0 else None
-        self._dist.gather_object(list(items), gathered, dst=0, group=self._group)
+        if self._group is None:
+            self._group = dist.new_group(backend="gloo", timeout=self._timeout)
+        world = dist.get_world_size()
+        gathered: list[Any] | None = [None] * world if dist.get_rank() == 0 else None
+        dist.gather_object(list(items), gathered, dst=0, group=self._group)
         error: BaseException | None = None
         outgoing: list[Any] | None = None
         if gathered is not None:
@@ -48,9 +46,9 @@ class Exchange:
                 outgoing = _split(results, [len(share) for share in gathered])
             except Exception as caught:  # noqa: BLE001 - whatever it is, the other ranks must hear of it
                 error = caught
-                outgoing = [TrainingError(f"{type(caught).__name__} on rank 0: {caught}")] * self.world
+                outgoing = [TrainingError(f"{type(caught).__name__} on rank 0: {caught}")] * world
         mine: list[Any] = [None]
-        self._dist.scatter_object_list(mine, outgoing, src=0, group=self._group)
+        dist.scatter_object_list(mine, outgoing, src=0, group=self._group)
         if error is not None:
             raise error
         if isinstance(mine[0], TrainingError):

@@ -12,12 +12,12 @@ LEFT_OUT = {"phase", "iteration", "time"}
 class Gauges:
     """One gauge a figure, named rdiverse_training_<figure>, labelled with role and iteration."""
 
-    def __init__(self, phase: Phase) -> None:
-        """Serve /metrics on `phase.metrics_address` when it is given."""
+    def __init__(self, phase: Phase, serve: bool) -> None:
+        """Serve /metrics on `phase.metrics_address` when it is given and this rank is to."""
         self._registry = CollectorRegistry()
         self._labels = {"role": phase.role, "iteration": str(phase.iteration)}
         self._gauges: dict[str, Gauge] = {}
-        self._served = bool(phase.metrics_address)
+        self._served = serve and bool(phase.metrics_address)
         if self._served:
             host, _, port = phase.metrics_address.rpartition(":")
             start_http_server(int(port), host, self._registry)

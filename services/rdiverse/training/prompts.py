@@ -9,6 +9,7 @@ from rdiverse.selfplay.prompts import RenderedPrompt
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.settings import grpo_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,7 +25,7 @@ def phase_rows(phase: Phase, config: RunConfig, tokenizer: "PreTrainedTokenizerB
     dataset smaller than a step therefore fills the step with several groups of the same question. Raises TrainingError for
     an unreadable dataset, one with fewer than `solver.min_questions` rows, and a prompt that is too long.
     """
-    training = config.challenger.training if phase.role is Role.CHALLENGER else config.solver.training
+    training = grpo_settings(phase, config)
     count = training.steps * training.prompts_per_step
     if phase.role is Role.CHALLENGER:
         prompt = as_prompt(config.prompts.challenger.template.render(), tokenizer)

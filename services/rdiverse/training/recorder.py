@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from rdiverse.config import GRPOConfig
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.files import written_aside
 from rdiverse.training.errors import TrainingError
@@ -39,14 +40,14 @@ TERM = "terms/"
 class Recorder(TrainerCallback):
     """Writes one row a generation batch. Lives on rank 0."""
 
-    def __init__(self, phase: Phase, total: int, rollouts: int, started: float) -> None:
-        """`total`: steps of the phase; `rollouts`: of one step; `started`: wall-clock time of the launch."""
+    def __init__(self, phase: Phase, training: GRPOConfig, started: float, serve: bool) -> None:
+        """`started`: wall-clock time of the launch; `serve`: whether this is the rank that serves metrics."""
         self._phase = phase
-        self._total = total
-        self._rollouts = rollouts
+        self._total = training.steps
+        self._rollouts = training.prompts_per_step * training.group_size
         self._started = started
         self._events = EventLog(phase.events_path)
-        self._gauges = Gauges(phase)
+        self._gauges = Gauges(phase, serve)
         self._step_began = 0.0
         self._before: dict[str, float] = {}
         self._tokens_seen = 0.0

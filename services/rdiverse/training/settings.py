@@ -6,12 +6,17 @@ lr_scheduler_type (linear), use_bias_correction_kl (on), top_p (1), bf16 and gra
 
 from typing import TYPE_CHECKING
 
-from rdiverse.config import GRPOConfig
+from rdiverse.config import GRPOConfig, RunConfig
 from rdiverse.selfplay.seeds import derive_seed
-from rdiverse.training.launch.phase import Phase
+from rdiverse.training.launch.phase import Phase, Role
 
 if TYPE_CHECKING:
     from trl.trainer.grpo_config import GRPOConfig as TRLConfig
+
+
+def grpo_settings(phase: Phase, config: RunConfig) -> GRPOConfig:
+    """The settings of the phase's role."""
+    return (config.challenger if phase.role is Role.CHALLENGER else config.solver).training
 
 
 def rows_per_forward(training: GRPOConfig) -> int:

@@ -1,7 +1,10 @@
 """A phase from its file to its published weights."""
 
 import logging
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +15,18 @@ from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.result import PhaseResult, finished
 from rdiverse.training.prompts import phase_rows
-from rdiverse.training.settings import trl_arguments
+from rdiverse.training.settings import grpo_settings, trl_arguments
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
 
     from rdiverse.training.recorder import Recorder
     from rdiverse.training.trainer import Reward, SelfPlayTrainer
 
 logger = logging.getLogger(__name__)
+
+TERMS = ("reward", "uncertainty", "p_rep", "p_map", "accuracy", "boxed")
 
 
 def train(phase: Phase, started: float) -> None:
@@ -31,25 +37,64 @@ def train(phase: Phase, started: float) -> None:
     if finished(phase):
         return
     config = load_config(phase.config_path)
-    training = config.challenger.training if phase.role is Role.CHALLENGER else config.solver.training
-    validate(phase.model)
-    tokenizer = load_tokenizer(phase.model)
-    rows = phase_rows(phase, config, tokenizer)
-    trainer, recorder = _build(phase, config, training, tokenizer, rows, started)
-    checkpoint = checkpoints.last_complete(phase.resume_dir)
-    if trainer.accelerator.is_main_process:
-        checkpoints.sweep_incomplete(phase.resume_dir)
-        recorder.keep_rows(_steps(checkpoint, training))
-    trainer.accelerator.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if trainer.accelerator.is_main_process:
-        _publish(phase, trainer, recorder)
-    trainer.accelerator.wait_for_everyone()
+    with reward_of(phase, config) as reward:
+        trainer, recorder = build(phase, config, reward, started)
+        fit(phase, grpo_settings(phase, config), trainer, recorder)
     trainer.accelerator.end_training()
 
 
+def build(
+    phase: Phase, config: RunConfig, reward: "Reward", started: float | None = None
+) -> tuple["SelfPlayTrainer", "Recorder"]:
+    """Make the trainer of a phase and what records it. Raises TrainingError and CheckpointError for bad input."""
+    import torch
+    from datasets import Dataset
+    from transformers.trainer_callback import PrinterCallback
+    from transformers.utils.logging import disable_progress_bar
+
+    from rdiverse.training.recorder import Recorder
+    from rdiverse.training.trainer import SelfPlayTrainer
+
+    disable_progress_bar()
+    training = grpo_settings(phase, config)
+    validate(phase.model)
+    tokenizer = load_tokenizer(phase.model)
+    rows = phase_rows(phase, config, tokenizer)
+    arguments = trl_arguments(phase, training, on_gpu=torch.cuda.is_available())
+    first = arguments.process_index == 0
+    recorder = Recorder(phase, training, time.time() if started is None else started, serve=first)
+    trainer = SelfPlayTrainer(
+        model=str(phase.model),
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[recorder] if first else [],
+        reward=reward,
+        training=training,
+        seed=phase.seed,
+        rows_together=config.inference.max_batch_rows,
+    )
+    recorder.trainer = trainer
+    trainer.remove_callback(PrinterCallback)
+    return trainer, recorder
+
+
+def fit(phase: Phase, training: GRPOConfig, trainer: "SelfPlayTrainer", recorder: "Recorder") -> None:
+    """Train from the last complete checkpoint to the end, publish, write the result, delete the checkpoints."""
+    checkpoint = checkpoints.last_complete(phase.resume_dir)
+    if trainer.accelerator.is_main_process:
+        checkpoints.sweep_incomplete(phase.resume_dir)
+        recorder.keep_rows(0 if checkpoint is None else checkpoints.update(checkpoint) // training.updates_per_step)
+    trainer.accelerator.wait_for_everyone()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    weights = trainer.weights()
+    if trainer.accelerator.is_main_process:
+        _publish(phase, trainer, weights, recorder)
+    trainer.accelerator.wait_for_everyone()
+
+
 def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model directory, padding on the left. Raises TrainingError when rollouts cannot end or be padded."""
+    """The tokenizer of a model directory, padding on the left. Raises TrainingError when a rollout could never end."""
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(model, padding_side="left", truncation_side="left")
@@ -61,76 +106,40 @@ def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
     return tokenizer  # type: ignore[no-any-return]
 
 
-def _build(
-    phase: Phase,
-    config: RunConfig,
-    training: GRPOConfig,
-    tokenizer: "PreTrainedTokenizerBase",
-    rows: list[dict[str, Any]],
-    started: float,
-) -> tuple["SelfPlayTrainer", "Recorder"]:
-    import torch
-    from datasets import Dataset
-    from transformers.trainer_callback import PrinterCallback
-    from transformers.utils.logging import disable_progress_bar
-
-    from rdiverse.training.recorder import Recorder
-    from rdiverse.training.trainer import SelfPlayTrainer
-
-    disable_progress_bar()
-    arguments = trl_arguments(phase, training, on_gpu=torch.cuda.is_available())
-    rollouts = training.prompts_per_step * training.group_size
-    first = arguments.process_index == 0  # which also brings torch.distributed up
-    recorder = Recorder(phase, training.steps, rollouts, started)
-    trainer = SelfPlayTrainer(
-        model=str(phase.model),
-        args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        callbacks=[recorder] if first else [],
-        reward=_reward(phase, config),
-        training=training,
-        seed=phase.seed,
-        rows_together=config.inference.max_batch_rows,
-    )
-    recorder.trainer = trainer
-    trainer.remove_callback(PrinterCallback)
-    return trainer, recorder
-
-
-def _reward(phase: Phase, config: RunConfig) -> "Reward":
+@contextmanager
+def reward_of(phase: Phase, config: RunConfig) -> Iterator["Reward"]:
+    """Open what the phase's reward needs, and close it. Every rank calls this. Raises TrainingError."""
     if phase.role is Role.SOLVER:
         from rdiverse.grading.pool import GradingPool
         from rdiverse.training.reward.solver import SolverReward
 
-        return SolverReward(config.solver.reward, GradingPool())
+        with GradingPool() as pool:
+            yield SolverReward(config.solver.reward, pool)
+        return
     from rdiverse.training.exchange import Exchange
     from rdiverse.training.reward.challenger import ChallengerReward
     from rdiverse.training.reward.remote import RemoteServices
 
     exchange = Exchange(config.challenger.reward.timeout_seconds)
-    services = RemoteServices(phase, config) if exchange.rank == 0 else None
-    return ChallengerReward(config, services, exchange)
+    if int(os.environ.get("RANK", "0")) > 0:
+        yield ChallengerReward(config, None, exchange)
+        return
+    with RemoteServices(phase, config) as services:
+        yield ChallengerReward(config, services, exchange)
 
 
-def _publish(phase: Phase, trainer: "SelfPlayTrainer", recorder: "Recorder") -> None:
+def _publish(phase: Phase, trainer: "SelfPlayTrainer", weights: dict[str, "torch.Tensor"], recorder: "Recorder") -> None:
     before = time.perf_counter()
-    version = publish(phase.output, trainer.publishable)
+    version = publish(phase.output, lambda folder: trainer.write(folder, weights))
     seconds = recorder.totals()
     seconds["save"] = round(seconds["save"] + time.perf_counter() - before, 4)
-    terms = ("reward", "uncertainty", "p_rep", "p_map", "accuracy", "boxed")
-    malformed = [row["malformed"] for row in recorder.rows]
     PhaseResult(
         version=version,
         steps=len(recorder.rows),
         seconds={"startup": round(recorder.startup, 4), **seconds},
-        reward_terms=[{name: row[name] for name in terms if name in row} for row in recorder.rows],
-        malformed=sum(malformed) / max(len(malformed), 1),
+        reward_terms=[{name: row[name] for name in TERMS if name in row} for row in recorder.rows],
+        malformed=sum(row["malformed"] for row in recorder.rows) / len(recorder.rows),
         resumed_steps=recorder.resumed_steps,
     ).save(phase.result_path)
     # The result is on disk: from here on the phase is finished, whatever happens.
     checkpoints.remove_all(phase.resume_dir)
-
-
-def _steps(checkpoint: Path | None, training: GRPOConfig) -> int:
-    return 0 if checkpoint is None else checkpoints.update(checkpoint) // training.updates_per_step

@@ -118,11 +118,14 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
     def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
         """A resume checkpoint needs no model card."""
 
-    def publishable(self, folder: Path) -> None:
-        """Write the trained weights, in the dtype that they were trained in, with tokenizer and configuration."""
-        model = self.accelerator.unwrap_model(self.model)
-        state = self.accelerator.get_state_dict(self.model)
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The trained weights, in the dtype that is trained in. Every rank calls this; rank 0 gets all of them."""
         dtype = torch.bfloat16 if self._training.dtype == "bfloat16" else torch.float32
-        model.config.dtype = dtype
-        model.save_pretrained(folder, state_dict={name: value.to(dtype) for name, value in state.items()})
+        return {name: value.to(dtype) for name, value in self.accelerator.get_state_dict(self.model).items()}
+
+    def write(self, folder: Path, weights: dict[str, torch.Tensor]) -> None:
+        """Write `weights` as a model directory, with tokenizer and configuration."""
+        model = self.accelerator.unwrap_model(self.model)
+        model.config.dtype = torch.bfloat16 if self._training.dtype == "bfloat16" else torch.float32
+        model.save_pretrained(folder, state_dict=weights)
         self.processing_class.save_pretrained(folder)

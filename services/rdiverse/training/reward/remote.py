@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 
@@ -43,6 +43,13 @@ class RemoteServices:
         self._gone_seconds = gone_seconds
         self._solver = SolverClient(address("solver"))
         self._diversity = DiversityClient(address("diversity"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._solver.close()
+        self._diversity.close()
 
     def shares(self, step: int, questions: Sequence[str]) -> list[float]:
         """The Solver's self-consistency of each question (m samples, drawn anew at every step)."""
