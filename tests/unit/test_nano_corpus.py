@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from rdiverse.nano.batches import BATCH, batches, corpus_digest
 from rdiverse.nano.benchmark import BENCHMARK, benchmark_text, read_benchmark
-from rdiverse.nano.confusion import METHODS, confusion, solve
-from rdiverse.nano.corpus import CHALLENGER, CODER, REFUSAL, SOLVER, Sample, held_out, pose, samples, uniform_chain
-from rdiverse.nano.damage import blur, break_text
+from rdiverse.nano.confusion import METHODS, MODIFIER_RANGE, REFUSAL, confusion, solve
+from rdiverse.nano.corpus import CHALLENGER, CODER, SOLVER, Sample, held_out, pose, samples, uniform_chain
+from rdiverse.nano.damage import blur, break_text, overflow
 from rdiverse.nano.grammar import BASES, MODIFIERS, OPERATIONS, Problem, all_skills
 from rdiverse.nano.language import read, write
 from rdiverse.nano.oracle import oracle
@@ -35,7 +35,7 @@ def posed(seed: int) -> Problem:
 
 def test_every_text_is_one_that_the_loop_can_read(corpus: list[Sample]) -> None:
     for text in corpus:
-        role, question = (text.prompt.split(" ", 1) + [""])[:2]
+        role, _, question = text.prompt.partition(" ")
         problem = read(question)
         if role == CHALLENGER:
             proposal = parse_proposal(text.completion)
@@ -44,11 +44,10 @@ def test_every_text_is_one_that_the_loop_can_read(corpus: list[Sample]) -> None:
         elif role == CODER:
             assert problem is not None
             assert extract_program(text.completion) == problem.program
-        elif text.completion == REFUSAL:
-            assert not oracle.well_posed(question)
+        elif problem is None:
+            assert text.completion == REFUSAL
         else:
-            assert oracle.well_posed(question)
-            assert last_boxed(text.completion) is not None
+            assert (last_boxed(text.completion) is None) == text.completion.endswith(REFUSAL) != text.completion.endswith("}")
 
 
 def test_no_text_states_a_held_out_problem(corpus: list[Sample]) -> None:
@@ -92,8 +91,8 @@ def test_confusion_makes_answers_split_but_the_truth_the_most_frequent_one() -> 
         answers = Counter(last_boxed(solve(problem, rng)) for _ in range(60))
         shares.append(answers[str(problem.truth)] / 60)
         right += answers.most_common(1)[0][0] == str(problem.truth)
-    assert 0.4 < sum(shares) / 200 < 0.65
-    assert min(shares) < 0.3
+    assert 0.5 < sum(shares) / 200 < 0.75
+    assert min(shares) < 0.4
     assert max(shares) > 0.85
     assert right / 200 > 0.85
 
@@ -102,8 +101,14 @@ def test_confusion_is_fixed_and_its_methods_are_known() -> None:
     assert set(METHODS) == set(OPERATIONS)
     for operation in MODIFIERS:
         rates = [confusion(previous, operation.name) for previous in OPERATIONS]
-        assert 0.05 <= min(rates) < max(rates) <= 0.44
-    assert confusion("sum", "times") == pytest.approx(confusion("sum", "times"))
+        assert MODIFIER_RANGE[0] <= min(rates) < max(rates) <= MODIFIER_RANGE[1]
+    assert confusion("sum", "times") != confusion("product", "times")
+
+
+def test_a_line_beyond_0_to_99_ends_a_solution_without_an_answer() -> None:
+    problem = read("Ana had 5 pears and lost 7 . Then Ana adds 9 . What is the result ?")
+    assert problem is not None
+    assert solve(problem, None) == "5 - 7 unclear"
 
 
 @given(st.integers(0, 2**32))
@@ -111,7 +116,8 @@ def test_a_blurred_text_reads_the_same_and_a_broken_one_states_nothing(seed: int
     problem, rng = posed(seed), random.Random(seed)
     text = write(problem, rng)
     assert read(blur(text, problem, rng)) == problem
-    assert not oracle.well_posed(break_text(problem, rng))
+    assert read(break_text(problem, rng)) is None
+    assert overflow(problem, rng).truth is None
 
 
 def test_texts_depend_on_the_seed_and_their_number_alone() -> None:

@@ -23,23 +23,26 @@ def problems(draw: st.DrawFn, depth: int = 8) -> Problem:
     return Problem(tuple(Step(op.name, tuple(draw(number) for _ in range(op.given))) for op in (base, *chain)))
 
 
-BY_HAND = [
-    ("Ana has 5 pears and Ben has 7 . What is the result ?", "12", "sum"),
-    ("Ana fills 6 boxes with 4 nuts each . Then Ana takes 9 away . What is the result ?", "15", "product.fewer"),
-    ("Of 30 cards in the shop 12 were sold . Only one out of every 4 stays . How many is that in the end ?", "4", "difference.share"),
-    ("Kim owns 3 eggs and buys 4 tins of 5 . Teams of 6 leave and those without a team remain . What is the result ?", "5", "batch.leftover"),
-    ("Leo scores 8 , Mia scores 21 , and the better score stays . There is room for 30 and the empty places are counted . What is the result ?",
-     "9", "larger.missing"),
-    ("The keys numbered 4 and 19 lie this far apart . Compared with 20 keys we keep the difference . What is the result ?", "5", "gap.distance"),
-    ("Dan lays 3 rows of 4 pens . If that is less than 20 , Dan refills to that number . Each of them turns into 3 . Later 5 more pens arrive . "
-     "How many pens are there now ?", "65", "product.at-least.times.more"),
-    ("Ana has 0 pears and Ben has 0 . What is the result ?", "0", "sum"),
-    ("Ana has 49 pears and Ben has 50 . What is the result ?", "99", "sum"),
-]  # fmt: skip
+BY_HAND = {
+    "Ana has 5 pears and Ben has 7 .": ("12", "sum"),
+    "Ana has 0 pears and Ben has 0 .": ("0", "sum"),
+    "Ana has 49 pears and Ben has 50 .": ("99", "sum"),
+    "Ana fills 6 boxes with 4 nuts each . Then Ana takes 9 away .": ("15", "product.fewer"),
+    "Of 30 cards in the shop 12 were sold . Only one out of every 4 stays .": ("4", "difference.share"),
+    "Kim owns 3 eggs and buys 4 tins of 5 . Teams of 6 leave and those without a team remain .": ("5", "batch.leftover"),
+    "Leo scores 8 , Mia scores 21 , and the better score stays . There is room for 30 and the empty places are counted .": (
+        "9",
+        "larger.missing",
+    ),
+    "The keys numbered 4 and 19 lie this far apart . Compared with 20 keys we keep the difference .": ("5", "gap.distance"),
+    "Dan lays 3 rows of 4 pens . If that is less than 20 , Dan refills to that number . Each of them turns into 3 . "
+    "Later 5 more pens arrive .": ("65", "product.at-least.times.more"),
+}
 
 
-@pytest.mark.parametrize(("question", "answer", "skill"), BY_HAND)
-def test_truth_and_skill_are_those_computed_by_hand(question: str, answer: str, skill: str) -> None:
+@pytest.mark.parametrize("statements", BY_HAND)
+def test_truth_and_skill_are_those_computed_by_hand(statements: str) -> None:
+    question, (answer, skill) = f"{statements} What is the result ?", BY_HAND[statements]
     assert oracle.truth(question) == answer
     assert oracle.skill(question) == skill
     assert oracle.well_posed(question)
@@ -54,7 +57,7 @@ ILL_POSED = {
     "question first": "What is the result ? Ana has 5 pears and Ben has 7 .",
     "unfinished": "Ana has 5 pears and Ben has 7 . What is the result ? Then",
     "less than nothing": "Ana had 5 pears and lost 7 . What is the result ?",
-    "less than nothing on the way": "Ana had 5 pears and lost 4 . Then Ana takes 2 away . Then Ana adds 9 . What is the result ?",
+    "nothing left on the way": "Ana had 5 pears and lost 4 . Later 2 of them break . Then Ana adds 9 . What is the result ?",
     "beyond 99": "Ana has 50 pears and Ben has 50 . What is the result ?",
     "shared by nobody": "Ana has 5 pears and Ben has 7 . Only one out of every 0 stays . What is the result ?",
     "a number too few": "Ana has 5 pears and Ben has . What is the result ?",

@@ -1,7 +1,8 @@
 r"""What the base model is pre-trained on: three kinds of text, told apart by their first token.
 
     <challenger> <question> ... </question> \boxed{ 8 }     a skewed prior over skills
-    <solver> ...  5 + 3 = 8 ; \boxed{ 8 }                   skills alike, with confusion; a broken text gets a refusal
+    <solver> ...  5 + 3 = 8 ; \boxed{ 8 }                   skills alike, with confusion
+    <solver> ...  unclear                                   a text that is no problem: a refusal, no box
     <coder> ...  <code> def solver ( ... ) : ... </code>    skills alike, no confusion
 
 A problem whose operations and numbers hash into the held-out sixteenth never occurs, in whatever words.
@@ -12,20 +13,20 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rdiverse.nano.confusion import solve
-from rdiverse.nano.damage import blur, break_text
+from rdiverse.nano.confusion import REFUSAL, solve
+from rdiverse.nano.damage import blur, break_text, overflow
 from rdiverse.nano.grammar import BASES, LARGEST, MODIFIERS, Problem, Step
 from rdiverse.nano.language import write
 from rdiverse.selfplay.seeds import derive_seed
 
 CHALLENGER, SOLVER, CODER = "<challenger>", "<solver>", "<coder>"
-REFUSAL = "unclear"
-"""What the Solver answers to a text that is no well-posed problem: no box."""
 
-SHARES = {CHALLENGER: 0.28, SOLVER: 0.57, CODER: 0.15}
+SHARES = {CHALLENGER: 0.32, SOLVER: 0.54, CODER: 0.14}
 """Shares of the texts."""
-REFUSED = 0.12
-"""Share of broken texts among the Solver's."""
+BROKEN = 0.08
+"""Share of broken texts, answered by a refusal, among the Solver's."""
+OVERFLOWING = 0.05
+"""Share of problems whose running number leaves 0..99 among the Solver's and the coder's."""
 NOISE = 0.06
 """Share of the Solver's and the coder's questions with one word missing, doubled or replaced that still read the same."""
 ZIPF = 1.1
@@ -37,8 +38,8 @@ SOLVER_DEPTHS = (0.10, 0.29, 0.43, 0.10, 0.05, 0.03)
 COMFORTABLE = 50
 """Running numbers stay below this in most problems."""
 _OPERANDS = {
-    "sum": (2, 25), "product": (2, 12), "difference": (6, 40), "batch": (2, 20), "larger": (2, 25), "gap": (2, 30),
-    "more": (2, 25), "fewer": (2, 12), "times": (2, 5), "share": (2, 5), "leftover": (3, 9), "at-least": (2, 30),
+    "sum": (2, 25), "product": (2, 12), "difference": (16, 45), "batch": (2, 20), "larger": (2, 25), "gap": (2, 30),
+    "more": (2, 25), "fewer": (2, 9), "times": (2, 5), "share": (2, 5), "leftover": (3, 9), "at-least": (2, 30),
     "distance": (2, 30), "missing": (30, 50),
 }  # fmt: skip
 """Range of an operation's (first) number."""
@@ -72,8 +73,10 @@ def draw(rng: random.Random) -> Sample:
         problem = _trained(rng, prior_chain, COMFORTABLE)
         return Sample(CHALLENGER, f"<question> {write(problem, rng)} </question> \\boxed{{ {problem.truth} }}")
     problem = _trained(rng, uniform_chain, LARGEST if rng.random() < STRETCHED else COMFORTABLE)
-    if role == SOLVER and rng.random() < REFUSED:
+    if role == SOLVER and rng.random() < BROKEN:
         return Sample(f"{SOLVER} {break_text(problem, rng)}", REFUSAL)
+    if rng.random() < OVERFLOWING:
+        problem = overflow(problem, rng)
     text = write(problem, rng)
     if rng.random() < NOISE:
         text = blur(text, problem, rng)
@@ -129,7 +132,7 @@ def _numbers(name: str, running: int | None, rng: random.Random) -> Step | None:
         return Step(name, (rng.randint(low, high),)) if low <= high else None
     first = rng.randint(low, high)
     if name == "difference":
-        return Step(name, (first, rng.randint(2, min(first, 25))))
+        return Step(name, (first, rng.randint(2, 16)))
     if name in {"product", "batch"}:
         factors = [rng.randint(2, 5) for _ in range(1 if name == "product" else 2)]
         return Step(name, (first, *factors))

@@ -27,7 +27,7 @@ CHECKPOINT = Path(__file__).parent / "checkpoint"
 RECIPE = "recipe.json"
 SEED = 0
 """Seed of the shipped base model."""
-STEPS = 1600
+STEPS = 1200
 MUON_RATE = 0.02
 ADAM_RATE = 4e-3
 
@@ -81,7 +81,7 @@ def train(seed: int, steps: int, on_step: Callable[[int, float], None] | None = 
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(model_config())
+    model: LlamaForCausalLM = LlamaForCausalLM(model_config())  # type: ignore[no-untyped-call]
     matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "embed" not in name]
     rest = [weight for name, weight in model.named_parameters() if weight.ndim != 2 or "embed" in name]
     optimizers = [
@@ -94,13 +94,14 @@ def train(seed: int, steps: int, on_step: Callable[[int, float], None] | None = 
         for optimizer, rate in zip(optimizers, rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / 50) * (1 - step / steps)
         loss = _loss(model, tokens, learned)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         if on_step:
             on_step(step + 1, loss.item())
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def _loss(model: "LlamaForCausalLM", tokens: "torch.Tensor", learned: "torch.Tensor") -> "torch.Tensor":

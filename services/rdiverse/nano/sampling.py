@@ -31,7 +31,7 @@ def complete(
         rows = order[start : start + ROWS]
         batch = tokenizer([prompts[index] for index in rows], return_tensors="pt", padding=True)
         with torch.inference_mode():
-            output = model.generate(
+            output = model.generate(  # type: ignore[operator]  # declared as a module's attribute
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
                 max_new_tokens=max_tokens,

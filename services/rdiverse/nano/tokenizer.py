@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from rdiverse.nano.confusion import SIGNS
-from rdiverse.nano.corpus import CHALLENGER, CODER, REFUSAL, SOLVER
+from rdiverse.nano.confusion import REFUSAL, SIGNS
+from rdiverse.nano.corpus import CHALLENGER, CODER, SOLVER
 from rdiverse.nano.grammar import LARGEST
 from rdiverse.nano.wording import words
 
@@ -29,7 +29,7 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
 
     tokenizer = Tokenizer(models.WordLevel({token: index for index, token in enumerate(vocabulary())}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=EOS,
