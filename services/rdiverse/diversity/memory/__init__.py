@@ -1,0 +1,1 @@
+"""The MAP memory: everything that earlier iterations committed, run by run."""

@@ -1,0 +1,45 @@
+"""Milvus Lite's server, in this process, ended with the lifeline: `python -m rdiverse.diversity.milvus_lite`.
+
+In process, so that no kill of this program can leave a server behind.
+"""
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from rdiverse.runs.lifeline import watch_lifeline
+
+
+def serve(data_dir: Path, port: int, host: str = "127.0.0.1") -> None:
+    """Serve the memory in `data_dir` at host:port until SIGTERM, SIGINT or the end of the lifeline.
+
+    Raises OSError when the port is taken, RuntimeError when another process holds the folder.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    server, database, bound = start_server_in_thread(str(data_dir), host=host, port=port)
+    if bound != port and port:
+        raise OSError(f"{host}:{port} is taken")
+    stop.wait()
+    server.stop(grace=2).wait()
+    database.close()
+
+
+def main() -> None:
+    """The command line."""
+    watch_lifeline()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    serve(arguments.data_dir, arguments.port, arguments.host)
+
+
+if __name__ == "__main__":
+    main()

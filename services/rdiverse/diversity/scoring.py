@@ -1,0 +1,94 @@
+"""P_rep and P_MAP of one batch, from vectors and what the memory said (METHOD, "Challenger reward")."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdiverse.diversity.memory.protocol import Key, Nearest
+from rdiverse.diversity.sam import Embedded
+from rdiverse.selfplay.repetition import bleu_clusters, cosine_clusters, p_rep
+from rdiverse.selfplay.rewards import largest_map_penalty, map_penalty
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The constants of P_rep and P_MAP; the defaults are the published ones."""
+
+    bleu: bool = False
+    cluster_threshold: float = 0.5
+    gamma: float = 0.5
+    tau_max: float = 0.5
+    tau_mean: float = 0.25
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the memory says about the embedded items of a batch, in their order."""
+
+    nearest: Nearest
+    total: NDArray[np.float64]
+    """Sum of the remembered vectors, (dimension,)."""
+    count: int
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """The penalties of one item."""
+
+    p_rep: float
+    cluster: int
+    s_max: float
+    s_mean: float
+    p_map: float
+    nearest: Key | None
+
+
+def clusters(questions: Sequence[str], embedded: Sequence[Embedded], constants: Constants) -> list[int]:
+    """The cluster of each item: by words (R-Zero), or by embeddings (R-Diverse), then -1 where there is none."""
+    if constants.bleu:
+        return list(map(int, bleu_clusters(questions, constants.cluster_threshold)))
+    with_vector = [index for index, item in enumerate(embedded) if item.vector is not None]
+    labels = [-1] * len(embedded)
+    if with_vector:
+        matrix = np.stack([item.vector for item in embedded if item.vector is not None])
+        for index, label in zip(with_vector, cosine_clusters(matrix, constants.cluster_threshold).tolist(), strict=True):
+            labels[index] = label
+    return labels
+
+
+def penalties(embedded: Sequence[Embedded], labels: Sequence[int], seen: Seen | None, constants: Constants) -> list[Penalties]:
+    """Put both penalties together. `seen` is None while the memory is empty.
+
+    An item without an embedding is not novel: P_rep 1 when clusters are made of embeddings, P_MAP its maximum; it counts
+    in |B| and joins no cluster.
+    """
+    clustered = [label for label in labels if label >= 0]
+    shares = iter(p_rep(clustered, len(labels)).tolist())
+    repetition = [next(shares) if label >= 0 else 1.0 for label in labels]
+    rows = iter(range(len(embedded)))
+    means = _means(embedded, seen)
+    results = []
+    for item, share, label in zip(embedded, repetition, labels, strict=True):
+        if seen is None:
+            results.append(Penalties(share, label, 0.0, 0.0, 0.0, None))
+        elif item.vector is None:
+            results.append(Penalties(share, label, 1.0, 1.0, largest_map_penalty(constants), None))
+        else:
+            row = next(rows)
+            s_max, s_mean = float(seen.nearest.similarities[row, 0]), float(means[row])
+            results.append(
+                Penalties(share, label, s_max, s_mean, map_penalty(s_max, s_mean, constants), seen.nearest.keys[row][0])
+            )
+    return results
+
+
+def _means(embedded: Sequence[Embedded], seen: Seen | None) -> NDArray[np.float64]:
+    """Mean cosine against the memory: a dot product with the mean vector, which must not be normalised again."""
+    vectors = [item.vector for item in embedded if item.vector is not None]
+    if seen is None or not vectors:
+        return np.zeros(0)
+    mean = seen.total / seen.count
+    means: NDArray[np.float64] = np.clip(np.stack(vectors).astype(np.float64) @ mean, -1, 1)
+    return means
