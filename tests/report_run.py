@@ -1,5 +1,6 @@
 """A run's folder as the pipeline leaves it, with made-up figures and texts that would like to be more than text."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,23 @@ def make_run(workspace: Path, iterations: int = 3, pool: int = 120, dimension: i
         write_json(run.iteration(t) / "evaluation.json", evaluation)
         kept = _write_tables(run, rng, t, pool, centres, past, oracle) if t else 0
         rows.append(_figures(t, evaluation, kept, pool, oracle))
+    _write_metrics(run, rng, iterations)
     write_json(
         run.summary,
         {"run_id": run.run_id, "method": "r-diverse", "seed": 0, "iterations": rows, "wall_seconds": 431.25},
     )
     return run
+
+
+def _write_metrics(run: RunFolder, rng: np.random.Generator, iterations: int) -> None:
+    rows = []
+    for t in range(1, iterations + 1):
+        for step in range(1, 6):
+            terms = {"uncertainty": 0.3 + 0.05 * rng.random(), "p_rep": 0.06 - 0.004 * step, "p_map": 0.1 if t > 1 else 0.0}
+            rows.append({"phase": "challenger", "iteration": t, "step": step, **terms, "malformed": 0.2 / step, "reward": 0.2})
+        solver = {"phase": "solver", "iteration": t, "equal_groups": 0.3}
+        rows += [{**solver, "step": step, "reward": 0.5 + 0.01 * step} for step in range(1, 16)]
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _evaluate(rng: np.random.Generator, progress: float, oracle: bool) -> dict[str, Any]:

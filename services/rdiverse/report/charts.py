@@ -1,5 +1,6 @@
 """Line charts over iterations and stacked bars, as inline SVG that takes its colours from the page's style."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,10 +43,11 @@ def line_chart(
     x_label: str = "iteration",
     show: Callable[[float], str] = percent,
     tick: Callable[[float], str] = axis_percent,
+    x_every: float = 1.0,
 ) -> Markup | None:
     """Draw lines from zero upwards, with whiskers for intervals; None when there is no point at all.
 
-    `title` is what a screen reader says.
+    `title` is what a screen reader says; the horizontal axis names multiples of `x_every`.
     """
     points = [point for line in series for point in line.points]
     if not points:
@@ -60,7 +62,10 @@ def line_chart(
     def at_y(value: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / steps[-1]
 
-    parts = [_frame(steps, at_y, tick), _x_axis(xs, at_x, x_label)]
+    parts = [
+        _frame(steps, at_y, tick),
+        _x_axis([x for x in xs if math.isclose(x / x_every, round(x / x_every))], at_x, x_label),
+    ]
     parts += [_line(line, at_x, at_y, show) for line in series if line.points]
     return _svg(title, HEIGHT, parts)
 
@@ -150,7 +155,7 @@ def _frame(steps: Sequence[float], at_y: Callable[[float], float], tick: Callabl
 
 
 def _x_axis(xs: Sequence[float], at_x: Callable[[float], float], label: str) -> Markup:
-    every = max(1, -(-len(xs) // 9))
+    every = max(1, -(-len(xs) // 11))
     y = HEIGHT - BOTTOM + 17
     parts = [element("text", f"{x:g}", x=at_x(x), y=y, class_="tick", text_anchor="middle") for x in xs[::every]]
     parts.append(element("text", label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 5, class_="tick", text_anchor="middle"))
@@ -169,5 +174,5 @@ def _line(line: Series, at_x: Callable[[float], float], at_y: Callable[[float], 
             parts.append(
                 element("line", x1=at_x(p.x), x2=at_x(p.x), y1=at_y(p.low), y2=at_y(p.high), class_=f"whisker {line.css}")
             )
-        parts.append(marker(SHAPES[line.slot], at_x(p.x), at_y(p.y), f"mark {line.css}", text))
+        parts.append(marker(SHAPES[line.slot], at_x(p.x), at_y(p.y), f"mark {line.css}", text, small=len(line.points) > 20))
     return joined(parts)

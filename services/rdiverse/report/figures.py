@@ -1,5 +1,6 @@
 """The page's charts: which figures stand in each, and what its caption says of them."""
 
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -104,12 +105,21 @@ def illusion(data: RunData) -> list[Figure]:
 def labels(data: RunData) -> list[Figure]:
     """What the Challenger was paid for, and what its questions and their labels were worth."""
     terms = [("uncertainty", "R_unc, uncertainty", 2), ("p_rep", "P_rep", 0), ("p_map", "P_MAP", 1)]
-    rewards = _figure(
+    rewards = _by_step(
+        data,
+        "challenger",
         "The Challenger's reward, term by term",
-        [_series(data, key, name, slot, within="reward_terms") for key, name, slot in terms],
-        "Means over its training batches, before weights; the penalties are subtracted. P_MAP is zero while the memory is "
-        "empty and in methods that do not read it.",
-        shares=False,
+        [*terms, ("malformed", "malformed", 3)],
+        "Mean over all completions of each training step, a malformed one counting as 0; before weights. The penalties are "
+        "subtracted. P_MAP is zero while the memory is empty and in methods that do not read it.",
+    )
+    learning = _by_step(
+        data,
+        "solver",
+        "The Solver's training",
+        [("reward", "reward", 0), ("equal_groups", "groups without a signal", 3)],
+        "Each training step: mean reward, that is agreement with the pseudo-labels and not with the truth; and the share of "
+        "groups whose answers were all paid the same, from which nothing is learned.",
     )
     known = _figure(
         "Right labels and ill-posed questions",
@@ -120,7 +130,7 @@ def labels(data: RunData) -> list[Figure]:
         "Among the kept questions: the share of pseudo-labels equal to the truth, of those that have one, and the share of "
         "questions without a meaning that can be computed.",
     )
-    return [figure for figure in (rewards, known) if figure]
+    return [figure for figure in (rewards, learning, known, _label_accuracy(data)) if figure]
 
 
 def consistency(data: RunData) -> list[Figure]:
@@ -158,8 +168,10 @@ def worst_skills(data: RunData) -> list[dict[str, Any]]:
 
 
 def step_names(data: RunData) -> list[str]:
-    """Steps that have a time, in the order of the pipeline."""
-    return list(dict.fromkeys(step for row in data.summary["iterations"] for step in row["seconds"]))
+    """Steps that have a time, in the order of the pipeline; what is part of other steps comes last."""
+    rows = sorted(data.summary["iterations"], key=lambda row: -len(row["seconds"]))
+    names = dict.fromkeys(step for row in rows for step in row["seconds"])
+    return sorted(names, key=lambda step: step.startswith("of which"))
 
 
 def timing(data: RunData) -> tuple[Markup, list[str]] | None:
@@ -187,6 +199,19 @@ def _series(data: RunData, key: str, name: str, slot: int, within: str = "") -> 
     return Series(name, slot, points)
 
 
+def _by_step(data: RunData, phase: str, title: str, terms: list[tuple[str, str, int]], caption: str) -> Figure | None:
+    """Lines over the training steps of one phase, each iteration's steps spread over one unit of the axis."""
+    rows = [row for row in data.metrics if row["phase"] == phase]
+    steps = {row["iteration"]: max(row["step"], 1) for row in sorted(rows, key=lambda row: row["step"])}
+    series = []
+    for key, name, slot in terms:
+        known = [row for row in rows if row.get(key) is not None]
+        at = [Point(row["iteration"] + (row["step"] - 1) / steps[row["iteration"]], row[key]) for row in known]
+        series.append(Series(name, slot, sorted(at, key=lambda point: point.x)))
+    chart = line_chart(series, title, "training step, by iteration", show=decimal, tick=axis_decimal)
+    return Figure(title, legend(series), chart, caption) if chart else None
+
+
 def _interval(item: IterationData, key: str) -> tuple[float, float] | tuple[()]:
     found = (item.evaluation or {}).get(f"{key}_interval")
     return tuple(found) if found else ()
@@ -207,6 +232,23 @@ def _pass_at_k(data: RunData) -> Figure | None:
         "alone was sharpened, not widened."
     )
     return Figure("pass@k", legend(series), chart, caption) if chart else None
+
+
+def _label_accuracy(data: RunData) -> Figure | None:
+    """How far self-consistency can be trusted, where the truth is known."""
+    right: dict[int, list[bool]] = defaultdict(list)
+    for item in data.iterations:
+        for row in item.labels:
+            if row["truth_agrees"] is not None:
+                right[round(row["share"] * 10)].append(row["truth_agrees"])
+    points = [Point(tenth / 10, sum(agree) / len(agree)) for tenth, agree in sorted(right.items())]
+    series = [Series("labels that are right", 0, points)]
+    chart = line_chart(series, "Right labels by self-consistency", "self-consistency s", x_every=0.1)
+    caption = (
+        f"All {sum(map(len, right.values())):,} labelled questions of all iterations whose truth is known, kept or not, by s "
+        "to the nearest tenth."
+    )
+    return Figure("Right labels by self-consistency", legend(series), chart, caption) if chart else None
 
 
 def _consistency(item: IterationData, band: list[float]) -> Figure | None:

@@ -21,15 +21,18 @@ def joined(parts: Sequence[str]) -> Markup:
     return Markup("").join(parts)
 
 
-def marker(shape: str, x: float, y: float, css: str, title: str = "") -> Markup:
+def marker(shape: str, x: float, y: float, css: str, title: str = "", small: bool = False) -> Markup:
     """A point of a series."""
+    size = 0.6 if small else 1.0
     inner = element("title", title) if title else ""
     if shape == "circle":
-        return element("circle", inner, cx=x, cy=y, r=3.6, class_=css)
+        return element("circle", inner, cx=x, cy=y, r=3.6 * size, class_=css)
     if shape == "square":
-        return element("rect", inner, x=x - 3.2, y=y - 3.2, width=6.4, height=6.4, class_=css)
+        return element("rect", inner, x=x - 3.2 * size, y=y - 3.2 * size, width=6.4 * size, height=6.4 * size, class_=css)
     outline = [(0, -4.4), (4.2, 3.2), (-4.2, 3.2)] if shape == "triangle" else [(0, -4.8), (4.8, 0), (0, 4.8), (-4.8, 0)]
-    return element("polygon", inner, points=" ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in outline), class_=css)
+    return element(
+        "polygon", inner, points=" ".join(f"{x + size * dx:.1f},{y + size * dy:.1f}" for dx, dy in outline), class_=css
+    )
 
 
 def ticks(top: float, most: int = 5) -> list[float]:

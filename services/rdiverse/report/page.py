@@ -36,6 +36,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "percent": marks.percent,
     "decimal": marks.decimal,
     "count": lambda value: f"{value:,}",
+    "seconds": lambda value: f"{value:.1f}",
 }
 
 
