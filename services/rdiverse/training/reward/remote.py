@@ -4,12 +4,12 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import grpc
 
 from rdiverse.config import RunConfig
-from rdiverse.diversity.client import DiversityClient, Item
+from rdiverse.diversity.client import DiversityClient, Distance, Penalty, Representation
 from rdiverse.grpcio_kit.client import RpcFailure
 from rdiverse.inference.client import SolverClient
 from rdiverse.selfplay.methods import Similarity
@@ -25,11 +25,11 @@ GONE_SECONDS = 120.0
 """A service that has been unreachable for this long is taken for gone: a server on a cluster restarts in less."""
 PAUSE_SECONDS = 1.0
 
-SCORED_BY: dict[Similarity, dict[str, str]] = {
-    Similarity.PROGRAM: {},
-    Similarity.TEXT: {"representation": "text"},
-    # BLEU clusters words; with words as the representation no program is asked for.
-    Similarity.BLEU: {"distance": "bleu", "representation": "text"},
+SCORED_BY: dict[Similarity, tuple[Distance, Representation]] = {
+    Similarity.PROGRAM: ("cosine", "program"),
+    Similarity.TEXT: ("cosine", "text"),
+    # BLEU clusters words: nothing is embedded, against a memory that does not exist.
+    Similarity.BLEU: ("bleu", "text"),
 }
 
 
@@ -41,6 +41,8 @@ class RemoteServices:
         self._config = config
         self._reward = config.challenger.reward
         self._gone_seconds = gone_seconds
+        constants = config.penalty
+        self._penalty = Penalty(constants.cluster_threshold, constants.gamma, constants.tau_max, constants.tau_mean)
         self._solver = SolverClient(address("solver"))
         self._diversity = DiversityClient(address("diversity"))
 
@@ -71,18 +73,19 @@ class RemoteServices:
     def repetitions(self, questions: Sequence[str], similarity: Similarity) -> list[Repetition]:
         """The penalties of each question, against the memory of earlier iterations."""
         memory = self._phase.run if similarity is Similarity.PROGRAM else f"{self._phase.run}.text"
-        scored_by: dict[str, Any] = dict(SCORED_BY[similarity])
+        distance, representation = SCORED_BY[similarity]
 
         def score(timeout: float) -> list[Repetition]:
-            scores = self._diversity.score(
+            found = self._diversity.score(
                 memory,
-                [Item(question=question) for question in questions],
+                questions,
                 before_iteration=self._phase.iteration,
-                penalty=self._config.penalty,
+                penalty=self._penalty,
+                distance=distance,
+                representation=representation,
                 timeout=timeout,
-                **scored_by,
             )
-            return [Repetition(each.p_rep, each.p_map, bool(each.failure)) for each in scores]
+            return [Repetition(each.p_rep, each.p_map, bool(each.failure)) for each in found.scores]
 
         return self._patiently("diversity", score, len(questions))
 
