@@ -1,0 +1,5 @@
+"""Why an answer has no normal form as an expression."""
+
+
+class UnreadableError(ValueError):
+    """Not an expression that the grader's own parser knows."""

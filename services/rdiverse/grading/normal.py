@@ -1,0 +1,39 @@
+r"""The normal form of an answer: equal normal forms are equal answers.
+
+Integers, decimals, fractions, percentages, numbers with units or thousands commas, surds and all expressions that multiply
+out to the same sum, tuples, intervals, sets, lists and equations are told from each other here, without a symbolic
+library. Most answers of a vote are short integers: those cost a regular expression.
+"""
+
+import re
+from functools import lru_cache
+
+from rdiverse.grading.forms import Form
+from rdiverse.grading.structure import read
+
+INTEGER = re.compile(r"\s*([-+]?)0*(\d{1,18})\s*\Z", re.ASCII)
+"""Sign and digits of a plain integer."""
+
+
+@lru_cache(maxsize=65_536)
+def form(text: str) -> Form:
+    """The answer in normal form, with what is needed to compare it where the normal forms differ."""
+    return read(text)
+
+
+def normal_form(text: str) -> str:
+    r"""The normal form as text: "1/2" for `\frac12`, "0.50" and `\dfrac{2}{4}`; "{1, 2}" for "2, 1" and `\{1,2\}`.
+
+    Any text has one. Different normal forms may still be equal answers, where they are no numbers of a known kind
+    (`\sqrt{3+2\sqrt2}` and `1+\sqrt2`): see `rdiverse.grading.decide`.
+    """
+    return plain_integer(text) or form(text).key
+
+
+def plain_integer(text: str) -> str | None:
+    """The normal form of a plain integer, None for any other text."""
+    match = INTEGER.match(text)
+    if match is None:
+        return None
+    sign, digits = match.groups()
+    return digits if sign != "-" or digits == "0" else f"-{digits}"

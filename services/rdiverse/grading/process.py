@@ -1,0 +1,80 @@
+"""The parent's side of one grading process."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from typing import IO, Any, cast
+
+START_SECONDS = 120.0
+"""A process that is not ready by then ends the check with an error; importing sympy takes one to ten seconds."""
+
+
+class WorkerTimeoutError(RuntimeError):
+    """The process did not answer in time, or died over the question (out of memory, for one)."""
+
+
+class Worker:
+    """A process that answers one question at a time. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rdiverse.grading.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        self._questions = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        self._ready = False
+        self._buffer = b""
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def ask(self, kind: str, a: Any, b: Any, seconds: float) -> bool:
+        """Put a question. The time to start is not counted.
+
+        Raises:
+            WorkerTimeoutError: there was no answer in `seconds`; the worker is of no use then.
+            RuntimeError: the process did not start.
+        """
+        if not self._ready:
+            try:
+                self._line(START_SECONDS)
+            except WorkerTimeoutError as error:
+                raise RuntimeError("a grading process cannot start: try `python -m rdiverse.grading.worker`") from error
+            self._ready = True
+        try:
+            self._questions.write(json.dumps([kind, a, b, seconds]).encode() + b"\n")
+        except BrokenPipeError as error:
+            raise WorkerTimeoutError("the process has ended") from error
+        return self._line(seconds) == b"1"
+
+    def end(self) -> None:
+        """Kill the process and wait for it, so that no zombie is left."""
+        self._process.kill()
+        self._process.wait()
+        self._questions.close()
+        self._answers.close()
+
+    def _line(self, seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._answers, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    raise WorkerTimeoutError("no answer in time")
+                chunk = os.read(self._answers.fileno(), 65_536)
+                if not chunk:
+                    raise WorkerTimeoutError("the process has ended")
+                self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line

@@ -1,0 +1,137 @@
+r"""LaTeX and plain mathematical text as tokens.
+
+Everything that only concerns looks (`\left`, `\displaystyle`, spacing, fonts, dollar signs) is gone afterwards.
+"""
+
+import re
+from typing import NamedTuple
+
+from rdiverse.grading.errors import UnreadableError
+from rdiverse.grading.vocabulary import CHARACTERS, FONTS, LETTER_FONTS, SYNONYMS, WORDS
+
+_TRANSLATION = str.maketrans(CHARACTERS)
+
+# What is only layout, in the order in which it is taken away.
+_LAYOUT = [
+    (re.compile(r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|hfill|boldsymbol|bm|rm|bf|it)(?![A-Za-z])"), " "),
+    (re.compile(r"(?<![A-Za-z])(?:np|numpy|math)\.(?=[a-z])"), ""),
+    (re.compile(r"\\(?:left|right|middle)\s*\."), " "),
+    (re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])"), ""),
+    (re.compile(r"\\(?:lvert|rvert|vert|mid)(?![A-Za-z])"), "|"),
+    (re.compile(r"\\lbrace(?![A-Za-z])"), r"\\{"),
+    (re.compile(r"\\rbrace(?![A-Za-z])"), r"\\}"),
+    (re.compile(r"\\(?:lbrack)(?![A-Za-z])"), "["),
+    (re.compile(r"\\(?:rbrack)(?![A-Za-z])"), "]"),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"\\[dt]binom(?![A-Za-z])"), r"\\binom"),
+    (re.compile(r"\^\s*\{?\s*\\circ(?![A-Za-z])\s*\}?"), r"\\degree "),
+    (re.compile(r"\\[()\[\]]|\$\$?"), " "),
+    (re.compile(r"\\(?:quad|qquad|hspace\s*\{[^{}]*\}|nobreak)(?![A-Za-z])|\\[,;:! ]|~"), " "),
+]
+_SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(?:(\d)|(?=\{))|\\frac\s*(\{(?:[^{}])*\})\s*(\d)")
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+(?![A-Za-z\d]))?)
+    | (?P<command>\\[A-Za-z]+|\\.)
+    | (?P<name>[A-Za-zΑ-Ωα-ω]+)
+    | (?P<operator>\*\*|<=|>=|!=|[-+*/^_!(){}\[\]|,;:=<>'%&.?])
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Token(NamedTuple):
+    """A piece of an answer."""
+
+    kind: str
+    """number, name (one letter), command (a word with or without backslash), text, or operator."""
+    value: str
+    spaced: bool = False
+    """Whether white space stood before it."""
+
+
+def cleaned(text: str) -> str:
+    """The text without layout, with the usual characters of mathematics spelt in LaTeX."""
+    text = text.translate(_TRANSLATION)
+    for pattern, replacement in _LAYOUT:
+        text = pattern.sub(replacement, text)
+    return _SHORT_FRACTION.sub(_braced_fraction, text).strip()
+
+
+def tokens(text: str) -> list[Token]:
+    """Split cleaned text. Raises UnreadableError at a character that mathematics does not use."""
+    found: list[Token] = []
+    position = 0
+    text = text.rstrip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise UnreadableError(f"unknown character {text[position]!r}")
+        kind = match.lastgroup or ""
+        value = match[kind]
+        spaced = match.start(kind) > position
+        position = match.end()
+        if kind == "command" and value in FONTS:
+            content, position = _braced(text, position)
+            found += _of_font(value, content, spaced)
+        elif kind == "name":
+            found += _of_letters(value, spaced)
+        else:
+            value = SYNONYMS.get(value, value)
+            found.append(
+                Token(
+                    "operator" if len(value.lstrip("\\")) == 1 and not value.isdigit() and kind != "number" else kind,
+                    value,
+                    spaced,
+                )
+            )
+    return found
+
+
+def _of_font(font: str, content: str, spaced: bool) -> list[Token]:
+    """A font around letters that stand for something is nothing; a font around words makes them text."""
+    word = content.strip()
+    if font in LETTER_FONTS and (len(word) == 1 or word in WORDS):
+        return tokens(word) if word else []
+    if not word:
+        return []
+    return [Token("text", " ".join(word.split()), spaced)]
+
+
+def _of_letters(letters: str, spaced: bool) -> list[Token]:
+    """Function names are words; other letters are symbols that multiply."""
+    found: list[Token] = []
+    while letters:
+        word = next((letters[:n] for n in range(min(8, len(letters)), 1, -1) if letters[:n] in WORDS), None)
+        if word:
+            found.append(Token("command", SYNONYMS.get(word, "\\" + word), spaced))
+        else:
+            word = letters[0]
+            found.append(Token("name", word, spaced))
+        letters = letters[len(word) :]
+        spaced = False
+    return found
+
+
+def _braced(text: str, position: int) -> tuple[str, int]:
+    """Content of the brace group at a position, or the next character."""
+    while position < len(text) and text[position].isspace():
+        position += 1
+    if position >= len(text):
+        raise UnreadableError("a font without its argument")
+    if text[position] != "{":
+        return text[position], position + 1
+    depth = 0
+    for end in range(position, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        if not depth:
+            return text[position + 1 : end], end + 1
+    raise UnreadableError("an open brace")
+
+
+def _braced_fraction(match: re.Match[str]) -> str:
+    top, bottom, group, digit = match.groups()
+    if group is not None:
+        return rf"\frac{group}{{{digit}}}"
+    return rf"\frac{{{top}}}" + (f"{{{bottom}}}" if bottom else "")

@@ -1,0 +1,45 @@
+r"""The words of mathematical text: what means the same, what is a function, what is a letter."""
+
+CHARACTERS = {
+    "−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "√": r"\sqrt ", "π": r"\pi ",
+    "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "±": r"\pm ",
+    "∓": r"\mp ", "°": r"\degree ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "ω": r"\omega ",
+    "∅": r"\emptyset ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "′": "'", "’": "'", "£": " ", "€": " ",
+}  # fmt: skip
+"""Characters and how LaTeX spells them."""
+
+LETTER_FONTS = frozenset([r"\mathbf", r"\mathit", r"\mathcal", r"\mathbb", r"\mathsf", r"\mathrm", r"\operatorname"])
+"""Commands that leave a single letter or a function name what it is."""
+FONTS = LETTER_FONTS | {r"\text", r"\textrm", r"\textbf", r"\textit", r"\mbox"}
+"""Commands whose argument is text."""
+
+SYNONYMS = {
+    "inf": r"\infty", "infinity": r"\infty", "oo": r"\infty", r"\cdots": r"\dots", r"\ldots": r"\dots",
+    r"\times": "*", r"\cdot": "*", r"\ast": "*", r"\div": "/", "**": "^", r"\leq": r"\le", r"\geq": r"\ge",
+    r"\leqslant": r"\le", r"\geqslant": r"\ge", "<=": r"\le", ">=": r"\ge", r"\lt": "<", r"\gt": ">", r"\neq": r"\ne",
+    "!=": r"\ne", r"\%": "%", r"\varnothing": r"\emptyset", r"\colon": ":",
+}  # fmt: skip
+"""One spelling for tokens that mean the same."""
+
+FUNCTIONS = {
+    r"\sin": "sin", r"\cos": "cos", r"\tan": "tan", r"\cot": "cot", r"\sec": "sec", r"\csc": "csc",
+    r"\arcsin": "asin", r"\arccos": "acos", r"\arctan": "atan", r"\asin": "asin", r"\acos": "acos", r"\atan": "atan",
+    r"\sinh": "sinh", r"\cosh": "cosh", r"\tanh": "tanh", r"\ln": "ln", r"\log": "ln", r"\lg": "lg", r"\exp": "exp",
+    r"\abs": "abs", r"\floor": "floor", r"\ceil": "ceil",
+}  # fmt: skip
+"""Commands that apply to what follows."""
+
+WORDS = frozenset(name.lstrip("\\") for name in FUNCTIONS) | {"sqrt", "pi", "inf", "infinity", "oo", "binom"}
+"""Words that mean something without a backslash."""
+
+GREEK = frozenset([
+    "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa",
+    "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+    "ell", "hbar", "infty", "mho", "nabla", "partial",
+])  # fmt: skip
+"""Commands that are letters."""
+
+ACCENTS = frozenset(["\\" + name for name in ("dot", "ddot", "hat", "bar", "vec", "tilde", "overline", "widehat", "underline")])
+"""Commands that make another letter of a letter."""
