@@ -55,7 +55,7 @@ def build(
     from rdiverse.training.recorder import Recorder
     from rdiverse.training.trainer import SelfPlayTrainer
 
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     training = grpo_settings(phase, config)
     validate(phase.model)
     tokenizer = load_tokenizer(phase.model)

@@ -1,13 +1,10 @@
 """Runs a phase on this machine, under torchrun in a child process."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rdiverse.config import RunConfig, load_config
@@ -16,6 +13,7 @@ from rdiverse.training.launch.launcher import TrainingFailed, failure_of
 from rdiverse.training.launch.lifelines import OWN_LIFELINE
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.result import PhaseResult, finished
+from rdiverse.training.launch.signals import ended_by_signal
 
 STARTED_VARIABLE = "RDIVERSE_TRAINING_STARTED"
 """Wall-clock time at which the launcher was called: start-up is measured from there."""
@@ -64,7 +62,7 @@ class TorchrunLauncher:
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
-            with _terminated_on_signal():
+            with ended_by_signal():
                 return child.wait()
         finally:
             _stop(child)
@@ -99,24 +97,6 @@ def _port(config: RunConfig) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise TrainingFailed(f"local.port_range = {[first, last]}: no port is free for torchrun's rendezvous")
-
-
-@contextmanager
-def _terminated_on_signal() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that whoever is asked to stop takes the child along."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: then the main thread decides what a signal does
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 import grpc
 
 from rdiverse.config import RunConfig
-from rdiverse.diversity.client import DiversityClient, Distance, Penalty, Representation
+from rdiverse.diversity.client import Distance, DiversityClient, Penalty, Representation
 from rdiverse.grpcio_kit.client import RpcFailure
 from rdiverse.inference.client import SolverClient
 from rdiverse.selfplay.methods import Similarity

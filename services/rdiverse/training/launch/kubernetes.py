@@ -1,0 +1,256 @@
+"""Runs a phase as a PyTorchJob: creates it or re-attaches, follows it to its end, says why it failed."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rdiverse.config import load_config
+from rdiverse.runs.events import Event, EventLog
+from rdiverse.training.launch.launcher import TrainingFailed, failure_of
+from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.podlog import PodLog
+from rdiverse.training.launch.pods import Trouble, troubles
+from rdiverse.training.launch.pytorchjob import CONTAINER, PHASE_ANNOTATION, job_name, pytorch_job
+from rdiverse.training.launch.result import PhaseResult, finished
+from rdiverse.training.launch.signals import ended_by_signal
+
+TEMPLATE_VARIABLE = "RDIVERSE_PYTORCHJOB_TEMPLATE"
+"""Path of a YAML file with the trainer's PodTemplateSpec."""
+NAMESPACE_VARIABLE = "RDIVERSE_NAMESPACE"
+HANDED_ON = ("RDIVERSE_SOLVER_ADDRESS", "RDIVERSE_DIVERSITY_ADDRESS", "RDIVERSE_TLS_DIR", "RDIVERSE_TOKEN_FILE")
+"""What trainers need of the step's environment."""
+
+GROUP, VERSION, PLURAL = "kubeflow.org", "v1", "pytorchjobs"
+WATCH_SECONDS = 30
+STUCK_SECONDS = 180.0
+"""A pod whose image cannot be pulled is given this long: registries fail for moments."""
+API_GONE_SECONDS = 300.0
+"""The API server may be away this long; the job runs on meanwhile."""
+
+
+class PyTorchJobLauncher:
+    """Trains on a cluster that has the Kubeflow training operator (v1). The run's folder is shared with the pods."""
+
+    def __init__(
+        self,
+        template: dict[str, Any],
+        namespace: str,
+        client: Any = None,
+        stuck_seconds: float = STUCK_SECONDS,
+        api_gone_seconds: float = API_GONE_SECONDS,
+    ) -> None:
+        """`template`: PodTemplateSpec of a trainer; `client`: a kubeflow.training.TrainingClient, made when not given."""
+        from kubeflow.training import TrainingClient
+
+        self._template = template
+        self._namespace = namespace
+        self._client = client or TrainingClient(namespace=namespace)
+        self._stuck_seconds = stuck_seconds
+        self._api_gone_seconds = api_gone_seconds
+
+    @classmethod
+    def from_environment(cls) -> "PyTorchJobLauncher":
+        """Read template and namespace from where the environment says. Raises ValueError."""
+        path = os.environ.get(TEMPLATE_VARIABLE)
+        if not path:
+            raise ValueError(f"{TEMPLATE_VARIABLE} is not set: it names the trainer's pod template")
+        template = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return cls(template, os.environ.get(NAMESPACE_VARIABLE) or _own_namespace())
+
+    def run(self, phase: Phase) -> PhaseResult:
+        """Run a phase to its end (see Launcher). Being cancelled (SIGTERM, Ctrl-C) deletes the job; dying does not."""
+        if result := finished(phase):
+            return result
+        phase.resume_dir.mkdir(parents=True, exist_ok=True)
+        phase.save()
+        name = job_name(phase)
+        with ended_by_signal():
+            try:
+                self._create(phase)
+                log = PodLog(self._client.core_api, self._namespace, f"{name}-master-0", CONTAINER, phase.log_path)
+                log.start()
+                try:
+                    failure = self._follow(phase, name)
+                finally:
+                    log.finish()
+            except (KeyboardInterrupt, SystemExit):
+                self._delete(name)
+                raise
+        if failure:
+            raise failure_of(phase.step, log.lines(), failure)
+        if result := finished(phase):
+            return result
+        raise failure_of(phase.step, log.lines(), f"PyTorchJob {name} succeeded, but {phase.output} holds no finished weights")
+
+    def _create(self, phase: Phase) -> None:
+        """Create the job; a job of the same phase that is there already is taken over, one that has failed is replaced."""
+        from kubernetes.client.exceptions import ApiException
+
+        config = load_config(phase.config_path)
+        training = (config.challenger if phase.role is Role.CHALLENGER else config.solver).training
+        environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+        body = pytorch_job(phase, training.processes, self._namespace, self._template, environment)
+        name = body["metadata"]["name"]
+        began = time.monotonic()
+        while True:
+            try:
+                self._api.create_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL, body)
+                return
+            except ApiException as error:
+                if error.status != 409:
+                    if error.status is not None and error.status < 500 and error.status != 429:
+                        raise TrainingFailed(f"{phase.step}: PyTorchJob {name} was refused: {_said(error)}") from error
+                    self._wait_for_api(phase, began, error)
+                    continue
+            except _connection_errors() as error:
+                self._wait_for_api(phase, began, error)
+                continue
+            job = self._get(name)
+            if job is None:
+                continue  # it went in between
+            if (job["metadata"].get("annotations") or {}).get(PHASE_ANNOTATION) != str(phase.file):
+                raise TrainingFailed(
+                    f"{phase.step}: a PyTorchJob {name} exists that is none of this phase; delete it or rename the run"
+                )
+            if not _condition(job, "Failed") and not _condition(job, "Succeeded"):
+                return
+            self._delete(name)
+            self._wait_until_gone(phase, name)
+
+    def _follow(self, phase: Phase, name: str) -> str | None:
+        """Wait for the job's end. None: it succeeded; else why it failed."""
+        began_stuck: float | None = None
+        last_heard = time.monotonic()
+        events = EventLog(phase.events_path)
+        said = ""
+        while True:
+            try:
+                job = self._get(name)
+                if job is None:
+                    return f"PyTorchJob {name} was deleted by somebody else"
+                found = troubles(self._pods(name))
+                last_heard = time.monotonic()
+                if _condition(job, "Succeeded"):
+                    return None
+                if failed := _condition(job, "Failed"):
+                    return "; ".join([*(str(trouble) for trouble in found[:3]), failed.get("message") or "PyTorchJob failed"])
+                began_stuck = self._stuck_since(found, began_stuck)
+                if found and (found[0].final or (began_stuck and time.monotonic() - began_stuck >= self._stuck_seconds)):
+                    self._delete(name)
+                    return str(found[0])
+                if (told := "; ".join(map(str, found))) != said:
+                    said = told
+                    events.write(Event(phase.step, phase.iteration, "progress", message=told))
+                self._wait_for_change(name, job["metadata"]["resourceVersion"], quick=bool(found))
+            except _api_errors() as error:
+                if not _passing(error):
+                    raise TrainingFailed(f"{phase.step}: PyTorchJob {name} cannot be followed: {_said(error)}") from error
+                self._wait_for_api(phase, last_heard, error)
+
+    @staticmethod
+    def _stuck_since(found: list[Trouble], since: float | None) -> float | None:
+        from rdiverse.training.launch.pods import STUCK
+
+        if any(trouble.reason in STUCK for trouble in found):
+            return since or time.monotonic()
+        return None
+
+    def _wait_for_change(self, name: str, version: str, quick: bool) -> None:
+        """Wait until the job changes, for at most WATCH_SECONDS (a pod's trouble changes no job: then much shorter)."""
+        from kubernetes import watch
+
+        seconds = 2 if quick else WATCH_SECONDS
+        stream = watch.Watch().stream(
+            self._api.list_namespaced_custom_object, GROUP, VERSION, self._namespace, PLURAL,
+            field_selector=f"metadata.name={name}", resource_version=version, timeout_seconds=seconds,
+            _request_timeout=seconds + 10,
+        )  # fmt: skip
+        for _event in stream:
+            return
+
+    def _wait_for_api(self, phase: Phase, last_heard: float, error: BaseException) -> None:
+        if time.monotonic() - last_heard >= self._api_gone_seconds:
+            raise TrainingFailed(
+                f"{phase.step}: the Kubernetes API has not answered for {self._api_gone_seconds:.0f} s: {_said(error)}."
+                " The job may still run; start the step again to re-attach"
+            ) from error
+        time.sleep(1.0)
+
+    def _wait_until_gone(self, phase: Phase, name: str) -> None:
+        began = time.monotonic()
+        while self._get(name) is not None:
+            if time.monotonic() - began > self._api_gone_seconds:
+                raise TrainingFailed(f"{phase.step}: PyTorchJob {name} of an earlier attempt cannot be deleted")
+            time.sleep(0.5)
+
+    @property
+    def _api(self) -> Any:
+        return self._client.custom_api
+
+    def _get(self, name: str) -> dict[str, Any] | None:
+        from kubernetes.client.exceptions import ApiException
+
+        try:
+            return dict(self._api.get_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL, name))
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _pods(self, name: str) -> list[Any]:
+        selector = f"training.kubeflow.org/job-name={name}"
+        return list(self._client.core_api.list_namespaced_pod(self._namespace, label_selector=selector).items)
+
+    def _delete(self, name: str) -> None:
+        from kubernetes.client.exceptions import ApiException
+
+        try:
+            self._api.delete_namespaced_custom_object(
+                GROUP, VERSION, self._namespace, PLURAL, name, propagation_policy="Foreground"
+            )
+        except ApiException as error:
+            if error.status != 404:
+                raise
+
+
+def _condition(job: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    for condition in (job.get("status") or {}).get("conditions") or []:
+        if condition["type"] == kind and condition["status"] == "True":
+            return dict(condition)
+    return None
+
+
+def _connection_errors() -> tuple[type[BaseException], ...]:
+    from urllib3.exceptions import HTTPError
+
+    return HTTPError, OSError
+
+
+def _api_errors() -> tuple[type[BaseException], ...]:
+    from kubernetes.client.exceptions import ApiException
+
+    return ApiException, *_connection_errors()
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether asking again may help: no answer, a server that restarts, a history that it has forgotten (410)."""
+    status = getattr(error, "status", None)
+    return status is None or status in {0, 410, 429} or status >= 500
+
+
+def _said(error: BaseException) -> str:
+    body = getattr(error, "body", None)
+    if body:
+        with contextlib.suppress(ValueError):
+            return str(yaml.safe_load(body)["message"])
+    return " ".join(str(error).split())
+
+
+def _own_namespace() -> str:
+    from kubeflow.training.utils.utils import get_default_target_namespace
+
+    return str(get_default_target_namespace())

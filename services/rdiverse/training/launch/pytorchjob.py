@@ -1,0 +1,126 @@
+"""The PyTorchJob of a phase: the one place that knows the object (training-operator v1, kubeflow.org/v1)."""
+
+import hashlib
+import json
+import re
+from copy import deepcopy
+from dataclasses import asdict
+from typing import Any
+
+from rdiverse.training.launch.phase import Phase
+
+CONTAINER = "pytorch"
+"""The operator finds the trainer by this name."""
+GPU = "nvidia.com/gpu"
+TTL_SECONDS = 24 * 3600
+"""A finished job and its logs are kept this long."""
+LONGEST_NAME = 50
+"""Of 63 characters; the rest is for the pods' endings, such as -worker-127."""
+PHASE_ANNOTATION = "rdiverse.dev/phase"
+
+
+class JobTemplateError(ValueError):
+    """The pod template does not fit a training job; the text says how."""
+
+
+def job_name(phase: Phase) -> str:
+    """DNS-1035, at most 50 characters, the same for the same phase: whoever starts it again finds the running job."""
+    run = re.sub(r"[^a-z0-9]+", "-", phase.run.lower()).strip("-")
+    name = f"train-{phase.role}-{phase.iteration}-{phase_digest(phase)}"
+    return f"{name}-{run}"[:LONGEST_NAME].rstrip("-")
+
+
+def phase_digest(phase: Phase) -> str:
+    """Eight characters that tell phases apart."""
+    text = json.dumps({name: str(value) for name, value in asdict(phase).items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def pytorch_job(
+    phase: Phase, processes: int, namespace: str, template: dict[str, Any], environment: dict[str, str]
+) -> dict[str, Any]:
+    """Build the object that trains a phase on `processes` ranks.
+
+    `template` is a PodTemplateSpec whose spec has a container named pytorch: image, resources, volumes, security. Its limit
+    of nvidia.com/gpu is the number of ranks a pod; without one all ranks share one pod. `environment` is added to the
+    container's. Raises JobTemplateError.
+    """
+    per_pod = _ranks_per_pod(template, processes)
+    nodes = processes // per_pod
+    name = job_name(phase)
+    labels = {
+        "app.kubernetes.io/name": "rdiverse",
+        "app.kubernetes.io/component": "trainer",
+        "app.kubernetes.io/managed-by": "rdiverse-pipelines",
+        "rdiverse.dev/role": str(phase.role),
+        "rdiverse.dev/run": _label_value(phase.run),
+        "rdiverse.dev/iteration": str(phase.iteration),
+    }
+    pod = _pod(phase, template, labels, environment)
+    replicas = {"Master": _replicas(1, pod)}
+    if nodes > 1:
+        replicas["Worker"] = _replicas(nodes - 1, pod)
+    return {
+        "apiVersion": "kubeflow.org/v1",
+        "kind": "PyTorchJob",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": {PHASE_ANNOTATION: str(phase.file)},
+        },
+        "spec": {
+            "nprocPerNode": str(per_pod),
+            "pytorchReplicaSpecs": replicas,
+            # A trainer that dies is started again by whoever runs the step, and resumes; the operator would also start
+            # one again that ran out of memory, and that over and over.
+            "runPolicy": {"backoffLimit": 0, "cleanPodPolicy": "Running", "ttlSecondsAfterFinished": TTL_SECONDS},
+        },
+    }
+
+
+def _replicas(count: int, pod: dict[str, Any]) -> dict[str, Any]:
+    return {"replicas": count, "restartPolicy": "Never", "template": deepcopy(pod)}
+
+
+def _pod(phase: Phase, template: dict[str, Any], labels: dict[str, str], environment: dict[str, str]) -> dict[str, Any]:
+    pod = deepcopy(template)
+    metadata = pod.setdefault("metadata", {})
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    container = _container(pod)
+    # How many ranks and where they meet comes from the operator, in the PET_ variables that torchrun reads.
+    container["command"] = ["python", "-m", "torch.distributed.run"]
+    container["args"] = ["-m", "rdiverse.training.worker", str(phase.file)]
+    given = {entry["name"] for entry in container.get("env", [])}
+    container["env"] = [
+        *container.get("env", []),
+        *({"name": name, "value": value} for name, value in sorted(environment.items()) if name not in given),
+    ]
+    if phase.metrics_address:
+        port = int(phase.metrics_address.rpartition(":")[2])
+        container["ports"] = [*container.get("ports", []), {"name": "metrics", "containerPort": port}]
+    return pod
+
+
+def _container(pod: dict[str, Any]) -> dict[str, Any]:
+    containers = (pod.get("spec") or {}).get("containers") or []
+    for container in containers:
+        if container.get("name") == CONTAINER:
+            return container  # type: ignore[no-any-return]
+    raise JobTemplateError(
+        f"the pod template has no container named {CONTAINER!r}: {[each.get('name') for each in containers]}"
+    )
+
+
+def _ranks_per_pod(template: dict[str, Any], processes: int) -> int:
+    limits = (_container(template).get("resources") or {}).get("limits") or {}
+    gpus = int(limits.get(GPU, 0))
+    if gpus == 0 or gpus >= processes:
+        return processes
+    if processes % gpus:
+        raise JobTemplateError(f"{processes} processes do not divide into pods of {gpus} GPUs")
+    return gpus
+
+
+def _label_value(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:63].strip("-_.")
