@@ -24,28 +24,33 @@ def label(run: RunContext, t: int) -> StepRecord:
         rows = [row for row in read_table(run.folder.iteration(t) / "questions.parquet") if row["question"] is not None]
         progress = Progress(run.folder, STEP, t, len(rows))
         with SolverClient(address("solver")) as client:
-            solved = client.solve(
+            solved = {}
+            for vote in client.iter_solve(
                 [row["question"] for row in rows],
-                samples=config.samples,
+                config.samples,
                 seed=seed,
                 sampling=config.sampling,
                 expected_weights=policy.version,
                 drop_unboxed=config.drop_unboxed,
-                on_result=progress.advance,
-            )
+            ):
+                solved[vote.index] = vote
+                progress.advance()
+        if len(solved) < len(rows):
+            raise StepError(f"the Solver's service answered {len(solved)} of {len(rows)} questions: the rest are missing")
         with GradingPool() as grader:
             labels = [
                 {
                     "index": row["index"],
                     "question": row["question"],
-                    "answer": vote.answer,
+                    "answer": vote.answer or "",
                     "share": vote.share,
                     "votes": vote.votes,
                     "boxed": vote.boxed,
                     "grader_timeouts": vote.grader_timeouts,
                     **_truth(run, grader, row["question"], vote.answer),
                 }
-                for row, vote in zip(rows, solved, strict=True)
+                for index, row in enumerate(rows)
+                for vote in (solved[index],)
             ]
         write_table(path, LABELS, labels)
         return Outcome((path,), {"labelled": len(labels), "seed": seed})
@@ -62,13 +67,13 @@ def finished(run: RunContext, step: str, t: int) -> StepRecord:
     return record
 
 
-def _truth(run: RunContext, grader: GradingPool, question: str, answer: str) -> dict[str, Any]:
+def _truth(run: RunContext, grader: GradingPool, question: str, answer: str | None) -> dict[str, Any]:
     if run.oracle is None:
         return {"truth": None, "truth_agrees": None, "skill": None, "well_posed": None}
     truth = run.oracle.truth(question)
     return {
         "truth": truth,
-        "truth_agrees": None if truth is None else bool(answer) and grader.equal(answer, truth),
+        "truth_agrees": None if truth is None else answer is not None and grader.equal(answer, truth),
         "skill": run.oracle.skill(question),
         "well_posed": run.oracle.well_posed(question),
     }

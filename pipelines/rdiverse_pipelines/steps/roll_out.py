@@ -25,8 +25,8 @@ def roll_out(run: RunContext, role: Role, t: int) -> str:
     with ModelControlClient(address(role)) as client:
         if client.get_model().weights != policy.version:
             served = client.load_weights(str(policy.path), policy.version)
-            if served.weights != policy.version:
-                raise StepError(f"the {role} service serves {served.weights} instead of {policy.version} from {policy.path}")
+            if served != policy.version:
+                raise StepError(f"the {role} service serves {served} instead of {policy.version} from {policy.path}")
     log.write(Event(step, t, "end", message=f"{time.monotonic() - began:.1f} s"))
     return policy.version
 
