@@ -65,7 +65,7 @@ def _run(body: Sequence[ast.stmt], names: _Names) -> Expression | None:
                 one, other = dict(names), dict(names)
                 first, second = _run(then, one), _run(otherwise, other)
                 if first is None and second is None:
-                    _join(names, one, other, condition)
+                    _join(names, one, other, condition, _stored([*then, *otherwise]))
                     continue
                 # One side leaves: what follows belongs to the other.
                 first = first if first is not None else _run(rest, one)
@@ -86,10 +86,9 @@ def _run(body: Sequence[ast.stmt], names: _Names) -> Expression | None:
     return None
 
 
-def _join(names: _Names, one: _Names, other: _Names, condition: Expression) -> None:
-    for name in sorted({*one, *other}):
-        first, second = one.get(name, VARIABLE), other.get(name, VARIABLE)
-        names[name] = first if first is second else Expression("If", [condition, first, second])
+def _join(names: _Names, one: _Names, other: _Names, condition: Expression, changed: set[str]) -> None:
+    for name in changed:
+        names[name] = Expression("If", [condition, one.get(name, VARIABLE), other.get(name, VARIABLE)])
 
 
 def _loop(

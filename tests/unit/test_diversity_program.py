@@ -1,0 +1,113 @@
+"""Programs are read strictly and within bounds: what a coder writes can be wrong, never dangerous."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rdiverse.diversity.program import MAX_STRING, ProgramError, parse_program, program_of
+from rdiverse.selfplay.parsing import extract_program
+from rdiverse.selfplay.prompts import CODER
+
+PROMPT = CODER.render("Anna has 3 apples and buys 4. How many has she?")
+GOOD = "def solver(n1=3, n2=4):\n    return n1 + n2"
+
+
+def completion(program: str) -> str:
+    return f"<code>\n{program}\n</code>"
+
+
+def test_the_function_between_the_tags_is_the_program():
+    assert program_of(f"Here it is: {completion(GOOD)} as asked", PROMPT) == GOOD
+
+
+def test_imports_may_stand_beside_the_function():
+    assert parse_program(f"import math\nfrom fractions import Fraction\n{GOOD}").name == "solver"
+
+
+def test_one_line_as_a_word_level_coder_writes_it():
+    assert parse_program("def solver ( n1 = 5 , n2 = 3 ) : x = n1 + n2 ; return x").name == "solver"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "wrote nothing"),
+        ("   \n", "wrote nothing"),
+        ("The answer is 7.", "no program"),
+        ("<code>\ndef solver(n1=3):\n    return n1", "no program"),
+        (completion("x = 3"), "not one function"),
+        (completion(GOOD + "\nprint(solver())"), "not one function"),
+        (completion(GOOD + "\n" + GOOD), "not one function"),
+        (completion("def solver(:"), "does not parse"),
+        (completion("class A:\n    pass"), "not one function"),
+        (completion("def solver():\n    return '\x00'"), "does not parse"),
+    ],
+)
+def test_anything_else_is_no_program(text, why):
+    with pytest.raises(ProgramError, match=why):
+        program_of(text, PROMPT)
+
+
+def test_a_coder_that_repeats_the_prompts_example_is_found_out():
+    example = extract_program(CODER.system)
+    with pytest.raises(ProgramError, match="repeated its prompt"):
+        program_of(completion(example), PROMPT)
+    assert program_of(completion(example.replace("40", "41")), PROMPT), "the same shape with other numbers is an answer"
+
+
+def test_a_program_that_quotes_the_prompt_is_found_out():
+    quoting = f'def solver(n1=3):\n    """{PROMPT.user}"""\n    return n1'
+    with pytest.raises(ProgramError, match="repeated its prompt"):
+        program_of(completion(quoting), PROMPT)
+
+
+BOMBS = {
+    "open brackets": "(" * 10_000,
+    "balanced brackets": f"def f(x):\n    return {'(' * 8000}x{')' * 8000}",
+    "brackets within the size limit": f"def f(x):\n    return {'[' * 7000}",
+    "minus signs": f"def f(x):\n    return {'-' * 16_000}x",
+    "not not not": f"def f(x):\n    return {'not ' * 4000}x",
+    "a long sum": f"def f(x):\n    return {'+'.join(['x'] * 8000)}",
+    "a tower of powers": f"def f(x):\n    return {'x**' * 5000}x",
+    "attributes": f"def f(x):\n    return x{'.a' * 8000}",
+    "lambdas": f"def f(x):\n    return {'lambda:' * 2000}x",
+    "conditions": f"def f(x):\n    return {'x if x else ' * 1300}x",
+    "brackets inside a formatted text": "def f(x):\n    return f'{" + "(" * 10_000 + "}'",
+    "minus signs inside a formatted text": "def f(x):\n    return f'{" + "-" * 15_000 + "x}'",
+    "nested blocks": "def f(x):\n" + "".join(" " * depth + "if x:\n" for depth in range(1, 120)) + " " * 120 + "pass",
+    "many branches": "def f(x):\n if x: pass\n" + " elif x: pass\n" * 1100,
+    "an endless number": f"def f(x):\n    return {'9' * 16_000}",
+    "a megabyte": "x" * 2**20,
+    "unclosed text": "def f(x):\n    return '''" + "a" * 10_000,
+    "surrogates": "def f(x):\n    return '\ud800'",
+    "tabs and spaces": "def f(x):\n\tif x:\n        return 1\n",
+}
+
+
+def test_no_program_takes_the_process_down():
+    """In a process of its own, as the failure to be ruled out is its sudden end."""
+    script = (
+        "import sys, ast\n"
+        "from rdiverse.diversity.structural import StructuralEncoder\n"
+        "bombs = ast.literal_eval(sys.stdin.read())\n"
+        "results = StructuralEncoder(64).encode(list(bombs.values()))\n"
+        "print([name for name, result in zip(bombs, results) if not isinstance(result, Exception)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=repr(BOMBS), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "[]", "each of them is refused"
+
+
+def test_formatted_texts_are_bounded_because_their_code_shows_no_tokens():
+    assert parse_program(f"def f(x):\n    return f'{'a' * (MAX_STRING - 10)}'")
+    with pytest.raises(ProgramError, match="literal"):
+        parse_program(f"def f(x):\n    return f'{'a' * MAX_STRING}'")
+
+
+def test_programs_are_never_executed(tmp_path):
+    mark = tmp_path / "executed"
+    program_of(completion(f"import os\ndef solver(n1=open({str(mark)!r}, 'w')):\n    return os.system('touch {mark}')"), PROMPT)
+    assert not mark.exists()
