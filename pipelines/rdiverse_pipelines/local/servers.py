@@ -1,12 +1,11 @@
 """The servers of a local run, as child processes that end with the command."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,22 +88,23 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
         "RDIVERSE_CACHE_DIR": str(folder.memory),
     }
     milvus_lite = ["-m", "rdiverse.diversity.milvus_lite", "--data-dir", str(folder.memory), "--port", str(milvus)]
-    with ExitStack() as stack:
-        servers = [_start(stack, "milvus-lite", milvus_lite, None, folder, environment)]
+    servers: list[Server] = []
+    try:
+        servers.append(_start("milvus-lite", milvus_lite, None, folder, environment))
         for role, address in addresses.items():
             command = ["-m", "rdiverse.cli", "serve", role, "--config", str(folder.config), "--listen", address]
             command += ["--metrics-port", metrics[role].rpartition(":")[2]]
-            servers.append(_start(stack, role, command, address, folder, environment))
+            servers.append(_start(role, command, address, folder, environment))
         deadline = time.monotonic() + config.local.server_start_seconds
         for server in servers:
             if server.address:
                 _wait_until_ready(server, servers, deadline)
         yield Servers(servers, environment, metrics)
+    finally:
+        _stop(servers)
 
 
-def _start(
-    stack: ExitStack, name: str, command: list[str], address: str | None, folder: RunFolder, environment: dict[str, str]
-) -> Server:
+def _start(name: str, command: list[str], address: str | None, folder: RunFolder, environment: dict[str, str]) -> Server:
     log = folder.logs / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
@@ -114,19 +114,20 @@ def _start(
             stderr=output,
             env={**os.environ, **environment},
         )
-    stack.callback(_stop, process)
     return Server(name, process, log, address)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _stop(servers: list[Server]) -> None:
+    """Ask all to stop, the memory last since the diversity server is still writing to it, and kill whoever does not."""
+    for server in reversed(servers):
+        server.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for server in reversed(servers):
+        try:
+            server.process.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            server.process.kill()
+            server.process.wait()
 
 
 def _wait_until_ready(server: Server, servers: list[Server], deadline: float) -> None:
