@@ -118,7 +118,7 @@ def _start(name: str, command: list[str], address: str | None, folder: RunFolder
 
 
 def _stop(servers: list[Server]) -> None:
-    """Ask all to stop, the memory last since the diversity server is still writing to it, and kill whoever does not."""
+    """Ask all to stop, and kill whoever does not."""
     for server in reversed(servers):
         server.process.terminate()
     deadline = time.monotonic() + STOP_SECONDS
