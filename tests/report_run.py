@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rdiverse.config import RunConfig, dump_config
-from rdiverse.evaluation.benchmarks import Benchmark, Item
+from rdiverse.evaluation import Benchmark, Item
 from rdiverse.evaluation.figures import Graded, sum_up
 from rdiverse.runs.files import write_json
 from rdiverse.runs.folder import RunFolder

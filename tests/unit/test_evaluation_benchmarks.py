@@ -47,7 +47,7 @@ def test_blank_lines_are_no_rows_and_separators_in_texts_are_no_line_ends(load):
     [
         ((), "holds no question"),
         (("{",), "line 1: is not JSON"),
-        (("[1]",), "line 1: must be a JSON object"),
+        (("[1]",), r"line 1: must be a JSON object"),
         (({"question": "q", "answer": 1}, {"question": "q"}), "row 2: answer"),
         (({"question": " ", "answer": 1},), "row 1: question"),
         (({"question": "q", "answer": ""},), "row 1: answer"),
@@ -55,6 +55,8 @@ def test_blank_lines_are_no_rows_and_separators_in_texts_are_no_line_ends(load):
         (({"question": "q", "final_answer": ["1", "2"]},), "row 1: final_answer"),
         (({"question": "q", "solution": "no box"},), "row 1: answer"),
         (({"question": "q", "answer": 1, "skill": 3},), "row 1: skill"),
+        (({"question": "q", "options": ["x"], "answer": "A"},), "row 1: options"),
+        (({"question": "q", "options": ["x", "y"], "answer": "C"},), "from A to B"),
     ],
 )
 def test_a_fault_names_the_file_and_the_row(load, rows, fault):

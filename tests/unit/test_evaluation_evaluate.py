@@ -13,6 +13,7 @@ from rdiverse.grading.pool import GradingPool
 @dataclass
 class Sample:
     answer: str | None
+    text: str = ""
     finish_reason: str = "stop"
     completion_tokens: int = 5
 
@@ -30,11 +31,11 @@ class Scripted:
     answers: dict[str, list[str | None]]
     calls: list[tuple[int, float, int | None, str]] = field(default_factory=list)
 
-    def solve(self, questions, samples, seed, sampling, expected_weights, return_samples=False):
+    def solve(self, questions, samples, *, seed, sampling, expected_weights, return_samples):
         assert return_samples
         self.calls.append((samples, sampling.temperature, seed, expected_weights))
         return [
-            Solved([Sample(a, "length" if a is None else "stop") for a in self.answers[question][:samples]])
+            Solved([Sample(a, "", "length" if a is None else "stop") for a in self.answers[question][:samples]])
             for question in questions
         ]
 
@@ -102,7 +103,12 @@ def test_without_skills_the_worst_one_is_null(pool):
 
 def test_two_passes_one_drawn_with_the_seed_one_greedy_and_both_of_the_expected_weights(pool):
     _, solver = run(pool)
-    assert solver.calls == [(4, 1.0, 3, "w1"), (1, 0.0, None, "w1")]
+    drawn, best = sorted(solver.calls, reverse=True)
+    assert (drawn[:2], best[:2]) == ((4, 1.0), (1, 0.0))
+    assert {drawn[3], best[3]} == {"w1"}
+    assert drawn[2] != best[2], "each call has a seed of its own, derived from the evaluation's"
+    again = run(pool)[1]
+    assert sorted(again.calls) == sorted(solver.calls)
 
 
 def test_the_result_is_json_and_says_how_it_was_made(pool):
@@ -119,6 +125,4 @@ def test_the_result_is_json_and_says_how_it_was_made(pool):
 
 def test_nothing_to_measure_on_is_an_error(pool):
     with pytest.raises(ValueError, match="at least one benchmark"):
-        evaluate(
-            [], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grader=pool
-        )
+        evaluate([], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grader=pool)

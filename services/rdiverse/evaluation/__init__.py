@@ -1,7 +1,20 @@
 """Held-out benchmarks and honest scoring."""
 
-from rdiverse.evaluation.benchmarks import Benchmark, BenchmarkError, Item, load_benchmark
+from rdiverse.evaluation.ask import WrongWeightsError
+from rdiverse.evaluation.benchmarks import load_benchmark
 from rdiverse.evaluation.evaluate import evaluate
 from rdiverse.evaluation.figures import Evaluation
+from rdiverse.evaluation.items import Benchmark, BenchmarkError, Item, Kind
+from rdiverse.evaluation.store import StoreError
 
-__all__ = ["Benchmark", "BenchmarkError", "Evaluation", "Item", "evaluate", "load_benchmark"]
+__all__ = [
+    "Benchmark",
+    "BenchmarkError",
+    "Evaluation",
+    "Item",
+    "Kind",
+    "StoreError",
+    "WrongWeightsError",
+    "evaluate",
+    "load_benchmark",
+]

@@ -1,65 +1,19 @@
-"""Asks a Solver every question of the benchmarks and grades what it boxed."""
+"""Measures a served model on benchmarks."""
 
 from collections.abc import Sequence
-from typing import Protocol
-
-import numpy as np
+from contextlib import nullcontext
+from pathlib import Path
 
 from rdiverse.config import SamplingConfig
-from rdiverse.evaluation.benchmarks import Benchmark, Item
-from rdiverse.evaluation.figures import Evaluation, Graded, sum_up
-
-
-class Sample(Protocol):
-    """One answer, as a Solver's client gives it."""
-
-    @property
-    def answer(self) -> str | None:
-        """The last balanced box, as written."""
-
-    @property
-    def finish_reason(self) -> str:
-        """`length` at the token limit."""
-
-    @property
-    def completion_tokens(self) -> int:
-        """Tokens drawn."""
-
-
-class Solved(Protocol):
-    """The samples of one question."""
-
-    @property
-    def samples(self) -> Sequence[Sample]:
-        """In the order drawn."""
-
-    @property
-    def weights(self) -> str:
-        """Version of the weights that answered."""
-
-
-class Solver(Protocol):
-    """A Solver behind an address (`rdiverse.inference.client.SolverClient`)."""
-
-    def solve(
-        self,
-        questions: Sequence[str],
-        samples: int,
-        seed: int | None,
-        sampling: SamplingConfig,
-        expected_weights: str,
-        return_samples: bool = ...,
-    ) -> Sequence[Solved]:
-        """Answer each question `samples` times."""
-
-
-class Grader(Protocol):
-    """Says whether two answers are equal (`rdiverse.grading.pool.GradingPool`)."""
-
-    timeouts: int
-
-    def equal(self, a: str, b: str) -> bool:
-        """Whether they mean the same; a comparison that takes too long says no and is counted."""
+from rdiverse.evaluation.answers import Pass, Plan, Solver
+from rdiverse.evaluation.ask import Progress, ask
+from rdiverse.evaluation.figures import Evaluation, sum_up
+from rdiverse.evaluation.grade import Grader, grade, strict
+from rdiverse.evaluation.items import Benchmark
+from rdiverse.evaluation.scorers import Scorers
+from rdiverse.evaluation.store import Folder, Memory, Store, passes
+from rdiverse.runs.files import write_json
+from rdiverse.runs.lock import locked
 
 
 def evaluate(
@@ -72,57 +26,47 @@ def evaluate(
     seed: int | None,
     expected_weights: str,
     grader: Grader,
+    folder: Path | None = None,
+    scorers: Scorers | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a served model: `samples` answers a question drawn by `sampling`, and one greedy answer if `greedy`.
+    """Draw `samples` answers to every question by `sampling`, and one greedy answer if `greedy`, and score them strictly.
 
-    Extraction is strict: an answer is the last balanced box of the completion, no box is a wrong answer, and nothing is
-    guessed. All benchmarks go out in one call a pass, so that the engine's batches stay full. Raises ValueError without
-    a benchmark, and whatever the client raises.
+    The score is of what stands in the last balanced box; no box is a wrong answer, and nothing is guessed. Calls hold the
+    questions of all benchmarks, so that the engine's batches stay full.
+
+    With a `folder`, answers are kept there and the result is written to its evaluation.json; the same evaluation into the
+    same folder asks only what is missing, and with a seed it gets what an undisturbed one would have got. `scorers` say
+    what other ways of scoring make of the same responses; they change no other figure.
+
+    Raises ValueError without a benchmark or with two of one name, StoreError when the folder holds another evaluation,
+    RunBusyError when another process works in it, WrongWeightsError, and whatever the client raises.
     """
-    if not benchmarks:
-        raise ValueError("evaluation needs at least one benchmark (evaluation.benchmarks)")
-    sets = list(benchmarks)
-    items = [item for benchmark in sets for item in benchmark.items]
-    questions = [item.question for item in items]
+    names = [benchmark.name for benchmark in benchmarks]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"evaluation needs at least one benchmark, each with a name of its own, not {names}")
+    plan = Plan(tuple(benchmarks), samples, sampling, greedy, seed, expected_weights)
+    with locked(folder / "lock") if folder else nullcontext():
+        store: Store = Folder(folder, plan) if folder else Memory()
+        ask(plan, solver, store, progress)
+        evaluation = _score(plan, store, grader, scorers)
+        if folder:
+            write_json(folder / "evaluation.json", evaluation.to_json())
+    return evaluation
+
+
+def _score(plan: Plan, store: Store, grader: Grader, scorers: Scorers | None) -> Evaluation:
     timeouts = grader.timeouts
-    drawn = solver.solve(questions, samples, seed, sampling, expected_weights, return_samples=True)
-    best: Sequence[Solved] | None = None
-    if greedy:
-        at_zero = sampling.model_copy(update={"temperature": 0.0, "top_p": 1.0, "top_k": 0})
-        best = solver.solve(questions, 1, None, at_zero, expected_weights, return_samples=True)
+    answers = passes(plan, store)
+    graded = {kind: grade(plan.benchmarks, given, strict(grader)) for kind, given in answers.items()}
+    scored = Pass.GREEDY if plan.greedy else Pass.SAMPLED
     return sum_up(
-        sets,
-        _grade(sets, items, drawn, grader),
-        None if best is None else _grade(sets, items, best, grader),
-        weights=drawn[0].weights,
-        sampling=sampling.model_dump(),
-        seed=seed,
+        list(plan.benchmarks),
+        graded[Pass.SAMPLED],
+        graded.get(Pass.GREEDY),
+        weights=store.weights,
+        sampling=plan.sampling.model_dump(),
+        seed=plan.seed,
         grader_timeouts=grader.timeouts - timeouts,
+        scorers=scorers.table(plan.benchmarks, answers[scored], graded[scored]) if scorers else (),
     )
-
-
-def _grade(benchmarks: Sequence[Benchmark], items: Sequence[Item], solved: Sequence[Solved], grader: Grader) -> list[Graded]:
-    """Grade one pass and cut it back into benchmarks."""
-    right = np.array([_verdicts(item, answers, grader) for item, answers in zip(items, solved, strict=True)], dtype=np.bool_)
-    graded = []
-    start = 0
-    for benchmark in benchmarks:
-        end = start + len(benchmark.items)
-        drawn = [sample for answers in solved[start:end] for sample in answers.samples]
-        graded.append(
-            Graded(
-                right=right[start:end],
-                unboxed=sum(sample.answer is None for sample in drawn),
-                cut=sum(sample.finish_reason == "length" for sample in drawn),
-                tokens=sum(sample.completion_tokens for sample in drawn),
-            )
-        )
-        start = end
-    return graded
-
-
-def _verdicts(item: Item, solved: Solved, grader: Grader) -> list[bool]:
-    """Whether each sample is right; an answer that was given several times is compared once."""
-    answers = [sample.answer for sample in solved.samples]
-    known = {answer: grader.equal(item.answer, answer) for answer in dict.fromkeys(answers) if answer is not None}
-    return [answer is not None and known[answer] for answer in answers]

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rdiverse.evaluation.benchmarks import Benchmark
+from rdiverse.evaluation.items import Benchmark
+from rdiverse.evaluation.known import paper_averages
 from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two, worst_tenth
 
 INTERVAL = (
@@ -47,6 +48,25 @@ class BenchmarkFigures:
 
 
 @dataclass(frozen=True)
+class ScorerFigures:
+    """Responses of one benchmark that each way of scoring calls right; null where a way was not asked for."""
+
+    benchmark: str
+    responses: int
+    strict: int
+    r_zero: int | None
+    r_zero_alone: int | None
+    """Right for R-Zero's scripts, wrong when scored strictly."""
+    strict_alone: int | None
+    judge: int | None
+    """The same as the gold answer in the judge's opinion, whichever of the two it is shown first."""
+    judge_undecided: int | None
+    """Opinions that changed with the order, or could not be read in one; they are not in `judge`."""
+    r_zero_with_judge: int | None
+    """R-Zero's own use of a judge: only failures are asked about, gold and response exchanged."""
+
+
+@dataclass(frozen=True)
 class SkillFigures:
     """One skill, over all benchmarks that name skills."""
 
@@ -76,8 +96,13 @@ class Evaluation:
     unboxed_sampled: int
     unboxed_greedy: int | None
     grader_timeouts: int
+    paper_averages_sampled: dict[str, float | None]
+    """The paper's two averages; null unless every benchmark of an average is there."""
+    paper_averages_greedy: dict[str, float | None]
     benchmarks: tuple[BenchmarkFigures, ...]
     skills: tuple[SkillFigures, ...]
+    scorers: tuple[ScorerFigures, ...]
+    """Other ways of scoring the greedy responses, or the sampled ones where there are no greedy ones."""
 
     def to_json(self) -> dict[str, Any]:
         """As nested dicts and lists."""
@@ -127,6 +152,7 @@ def sum_up(
     sampling: dict[str, float | int],
     seed: int | None,
     grader_timeouts: int,
+    scorers: tuple[ScorerFigures, ...] = (),
 ) -> Evaluation:
     """Make the figures of an evaluation from its graded samples, benchmark by benchmark."""
     rows = [
@@ -152,6 +178,11 @@ def sum_up(
         unboxed_sampled=sum(graded.unboxed for graded in sampled),
         unboxed_greedy=sum(graded.unboxed for graded in greedy) if greedy else None,
         grader_timeouts=grader_timeouts,
+        paper_averages_sampled=paper_averages({row.name: row.accuracy_sampled for row in rows}),
+        paper_averages_greedy=paper_averages(
+            {row.name: row.accuracy_greedy for row in rows if row.accuracy_greedy is not None}
+        ),
         benchmarks=tuple(rows),
         skills=skills,
+        scorers=scorers,
     )

@@ -1,20 +1,28 @@
 """Where the public test sets keep question and gold answer: each has its own field names.
 
 - question: `question` (GSM8K, OlympiadBench, ours) or `problem` (MATH-500, Minerva, AMC, AIME), after any `context`;
-- answer: `final_answer`, a list of one (OlympiadBench); `answer`, after `####` if that stands in it (GSM8K), a number or a
-  text; else the last boxed part of `solution` (Minerva);
+- options: `options`, of a multiple choice (SuperGPQA, MMLU-Pro);
+- answer: `answer_letter` (SuperGPQA); `final_answer`, a list of one (OlympiadBench); `answer`, after `####` if that stands
+  in it (GSM8K), a number or a text; else the last boxed part of `solution` (Minerva);
 - skill: `skill` (ours), null where unknown.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from rdiverse.evaluation.choice import LETTERS, with_options
+from rdiverse.evaluation.items import Item, Kind
 from rdiverse.selfplay.parsing import last_boxed
 
 
-def read_item(row: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Question, gold answer and skill of one row. Raises ValueError that names the field."""
-    return _question(row), _gold(row), _skill(row)
+def read_item(row: Mapping[str, Any], kind: Kind = Kind.MATH) -> Item:
+    """The item of one row; a row with options is a multiple choice whatever its set. Raises ValueError that names the field."""
+    options = _options(row)
+    if options:
+        return Item(with_options(_question(row), options), _letter(row, options), _skill(row), Kind.CHOICE, options)
+    if kind is Kind.CHOICE:
+        raise ValueError("options: a multiple choice needs them")
+    return Item(_question(row), _gold(row), _skill(row), kind)
 
 
 def _question(row: Mapping[str, Any]) -> str:
@@ -23,6 +31,22 @@ def _question(row: Mapping[str, Any]) -> str:
         raise ValueError("question (or problem): a text that is not empty is required")
     context = row.get("context")
     return f"{context}\n\n{text}" if context else text
+
+
+def _options(row: Mapping[str, Any]) -> tuple[str, ...]:
+    options = row.get("options") or ()
+    if not isinstance(options, list | tuple) or not all(isinstance(option, str) for option in options):
+        raise ValueError("options: must be a list of texts")
+    if options and not 2 <= len(options) <= len(LETTERS):
+        raise ValueError(f"options: must be 2 to {len(LETTERS)}, not {len(options)}")
+    return tuple(options)
+
+
+def _letter(row: Mapping[str, Any], options: tuple[str, ...]) -> str:
+    letter = row.get("answer_letter", row.get("answer"))
+    if not isinstance(letter, str) or letter.strip() not in tuple(LETTERS[: len(options)]):
+        raise ValueError(f"answer_letter (or answer): must be a letter from A to {LETTERS[len(options) - 1]}, not {letter!r}")
+    return letter.strip()
 
 
 def _gold(row: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ class IterationData:
     figures: Row
     """Its entry of summary.json."""
     evaluation: Row | None
+    """None where the configuration names no benchmark."""
     questions: list[Row]
     labels: list[Row]
     curated: list[Row]
@@ -64,12 +65,12 @@ def read_run(run: RunFolder) -> RunData:
 def _read_iteration(run: RunFolder, figures: Row) -> IterationData:
     t = figures["iteration"]
     folder = run.iteration(t)
-    evaluation = folder / "evaluation.json"
+    evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     curated, vectors = _read_curated(folder / "curated.parquet") if t else ([], np.zeros((0, 0), np.float32))
     return IterationData(
         t=t,
         figures=figures,
-        evaluation=json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.exists() else None,
+        evaluation=evaluation if evaluation.get("benchmarks") else None,
         questions=pq.read_table(folder / "questions.parquet").to_pylist() if t else [],
         labels=pq.read_table(folder / "labels.parquet").to_pylist() if t else [],
         curated=curated,
