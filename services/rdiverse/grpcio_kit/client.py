@@ -121,3 +121,21 @@ class Caller:
         finally:
             if isinstance(responses, grpc.RpcContext):
                 responses.cancel()
+
+    def stream_idempotent(self, method: str, call: Callable[[float], Iterator[T]], timeout: float) -> Iterator[T]:
+        """As `stream`, begun again after UNAVAILABLE as `idempotent` does, as long as nothing was given yet."""
+        begin = time.monotonic()
+        pause = _FIRST_PAUSE
+        given = False
+        while True:
+            try:
+                for response in self.stream(method, call, timeout - (time.monotonic() - begin)):
+                    given = True
+                    yield response
+                return
+            except RpcFailure as failure:
+                left = min(timeout, self._retry_seconds) - (time.monotonic() - begin)
+                if given or failure.code is not grpc.StatusCode.UNAVAILABLE or left <= pause:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)

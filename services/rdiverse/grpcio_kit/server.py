@@ -132,7 +132,9 @@ class Serving:
         await drain
 
     async def stop(self) -> None:
-        """Stop being ready, let what runs finish within the grace period, leave."""
+        """Stop being ready, let what runs finish within the grace period, leave. Again: nothing more happens."""
+        if self._draining:
+            return
         self._draining = True
         await self._health.set(READINESS, health_pb2.HealthCheckResponse.NOT_SERVING)
         # On a cluster the address is still handed out for a moment.

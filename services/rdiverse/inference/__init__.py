@@ -1,1 +1,1 @@
-"""Challenger, Solver, coder and encoder: one server, the role is configuration."""
+"""One server for Challenger, Solver, coder and encoder: an engine, typed services in front of it, the role by configuration."""

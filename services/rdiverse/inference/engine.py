@@ -1,0 +1,141 @@
+"""What an engine is: the one thing that knows how to run a model. Servicers know this file and no engine."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rdiverse.selfplay.prompts import RenderedPrompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Finish(Enum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    """The model ended it, or a stop string was met."""
+    LENGTH = "length"
+    """max_tokens or the model's context was used up."""
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How tokens are drawn, nothing left open. Ranges as in proto/rdiverse/v1/sampling.proto."""
+
+    temperature: float = 1.0
+    """0: greedy."""
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: all."""
+    max_tokens: int = 4096
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """`n` completions of each prompt."""
+
+    prompts: Sequence[RenderedPrompt]
+    n: int
+    params: SamplingParams
+    seed: int | None = None
+    """The noise of a sample is a function of the seed, its prompt's index and its own; None draws a fresh seed."""
+    first_prompt: int = 0
+    """Index of the first prompt in the caller's count, for noise and for results."""
+    first_sample: int = 0
+    """Index of each prompt's first sample."""
+    expected_weights: str = ""
+    """Version that must write every completion; empty: any."""
+    logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One completion."""
+
+    prompt_index: int
+    sample_index: int
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    completion_tokens: int
+    """Tokens drawn, an end-of-sequence token included."""
+    weights: str
+    logprobs: tuple[float, ...] = ()
+    """One for each token drawn, under the distribution it was drawn from; at temperature 0 under the model's own."""
+
+
+class PromptTooLongError(ValueError):
+    """A prompt leaves no room for a single new token."""
+
+    def __init__(self, index: int, tokens: int, max_model_len: int) -> None:
+        super().__init__(f"{tokens} tokens leave no room in this model's {max_model_len}")
+        self.index = index
+        """Position in the request's prompts, from 0."""
+
+
+class Engine(Protocol):
+    """Runs one model. Coroutines are called from one event loop; an engine keeps its computing off that loop's thread.
+
+    Raises from any of them, beside what is named: WrongWeightsError, OverloadedError (rdiverse.grpcio_kit.errors).
+    """
+
+    name: str
+    """transformers or vllm."""
+
+    @property
+    def version(self) -> str:
+        """Version of the weights that serve now."""
+
+    @property
+    def max_model_len(self) -> int:
+        """Longest prompt plus completion, in tokens."""
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Components of an embedding; 0 when this engine generates."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the engine can still answer; False: the process is worth replacing."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether weights are loaded that passed their trial; False after a failed load that could not be undone."""
+
+    @property
+    def waiting_rows(self) -> int:
+        """Sequences that wait."""
+
+    @property
+    def running_rows(self) -> int:
+        """Sequences that are computed now; 0: idle."""
+
+    async def start(self) -> None:
+        """Load the model and try it. Raises CheckpointError."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Give completions as they finish, in no promised order; closing the generator aborts what is left.
+
+        All samples of a prompt are written by one version of the weights. Raises PromptTooLongError before anything
+        is drawn, OverloadedError when too many rows wait.
+        """
+
+    async def prompt_lengths(self, prompts: Sequence[RenderedPrompt]) -> list[int]:
+        """Tokens of each prompt after the chat template."""
+
+    async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
+        """Unit vectors, (texts, dimension), and the version that made them. Raises PromptTooLongError."""
+
+    async def load_weights(self, folder: Path, version: str = "") -> float:
+        """Put a checkpoint in place and try it; on any failure the old weights serve on. Returns the seconds of pause.
+
+        `version`: what the checkpoint must have. Raises CheckpointError.
+        """
+
+    async def close(self) -> None:
+        """Stop and free the model."""

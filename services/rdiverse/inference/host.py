@@ -1,0 +1,107 @@
+"""What the servicers of one server share: the engine once it is there, the role and its defaults."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Literal
+
+import grpc
+
+from rdiverse.config import RunConfig, SamplingConfig
+from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, ServiceError, WrongWeightsError
+from rdiverse.inference import metrics
+from rdiverse.inference.engine import Completion, Engine, GenerationRequest, PromptTooLongError
+from rdiverse.runs.weights import CheckpointError
+from rdiverse.v1.errors_pb2 import ErrorReason
+
+log = logging.getLogger(__name__)
+
+Role = Literal["challenger", "solver", "coder", "encoder"]
+ROLES: tuple[Role, ...] = ("challenger", "solver", "coder", "encoder")
+
+
+class ModelHost:
+    """An engine and what is said about it. Without an engine yet, every call is UNAVAILABLE."""
+
+    def __init__(self, role: Role, config: RunConfig) -> None:
+        self.role = role
+        self.config = config
+        self._engine: Engine | None = None
+        self._loading = asyncio.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine. Raises DependencyUnavailableError while it starts."""
+        if self._engine is None:
+            raise DependencyUnavailableError("engine", "the model is still being loaded")
+        return self._engine
+
+    def put(self, engine: Engine) -> None:
+        """Take a started engine into service."""
+        self._engine = engine
+        metrics.WEIGHTS.labels(self.role, engine.version).set(1)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the engine takes calls."""
+        return self._engine is not None and self._engine.ready and self._engine.healthy
+
+    @property
+    def max_batch_rows(self) -> int:
+        """Sequences decoded together."""
+        return self.config.inference.max_batch_rows
+
+    def defaults(self) -> SamplingConfig:
+        """How this role draws what a request leaves open."""
+        match self.role:
+            case "challenger":
+                return self.config.challenger.sampling
+            case "coder":
+                return SamplingConfig(temperature=0, max_tokens=self.config.coder.max_tokens)
+            case _:
+                return self.config.solver.sampling
+
+    def expect(self, version: str) -> None:
+        """Check `expected_weights`. Raises WrongWeightsError."""
+        if version and version != self.engine.version:
+            raise WrongWeightsError(version, self.engine.version)
+
+    async def generate(
+        self, request: GenerationRequest, prompt_field: str = "prompts[{}].user"
+    ) -> AsyncGenerator[Completion, None]:
+        """The engine's completions, counted; a prompt that is too long becomes INVALID_ARGUMENT naming `prompt_field`."""
+        if self.engine.embedding_dimension:
+            raise ServiceError(
+                grpc.StatusCode.NOT_FOUND, ErrorReason.ERROR_REASON_UNKNOWN_MODEL, f"this {self.role} embeds and does not write"
+            )
+        prompt_tokens, tokens = metrics.PROMPT_TOKENS.labels(self.role), metrics.COMPLETION_TOKENS.labels(self.role)
+        completions = self.engine.generate(request)
+        try:
+            async for completion in completions:
+                prompt_tokens.inc(completion.prompt_tokens)
+                tokens.inc(completion.completion_tokens)
+                yield completion
+        except PromptTooLongError as error:
+            raise InvalidFieldError(prompt_field.format(error.index), str(error)) from error
+        finally:
+            await completions.aclose()
+
+    async def load_weights(self, path: str, version: str) -> float:
+        """Load, one call at a time, and tell readiness of what then serves. Returns the pause in seconds."""
+        engine = self.engine
+        async with self._loading:
+            before = engine.version
+            try:
+                paused = await engine.load_weights(Path(path), version)
+            except CheckpointError as error:
+                metrics.LOADS.labels(self.role, "refused").inc()
+                log.warning("refused to load %s: %s", path, error)
+                raise ServiceError(
+                    grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_BAD_CHECKPOINT, str(error),
+                    metadata={"weights": engine.version},
+                ) from error  # fmt: skip
+            metrics.LOADS.labels(self.role, "done").inc()
+            metrics.WEIGHTS.remove(self.role, before)
+            metrics.WEIGHTS.labels(self.role, engine.version).set(1)
+        return paused

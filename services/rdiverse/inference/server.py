@@ -1,0 +1,117 @@
+"""`rdiverse serve challenger|solver|coder|encoder`: one process, one role."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from rdiverse.config import RunConfig
+from rdiverse.grpcio_kit.server import Serving
+from rdiverse.inference import metrics
+from rdiverse.inference.challenger import ChallengerServicer
+from rdiverse.inference.engine import Engine
+from rdiverse.inference.host import ModelHost, Role
+from rdiverse.inference.judging import Judge
+from rdiverse.inference.language_model import LanguageModelServicer
+from rdiverse.inference.model_control import ModelControlServicer
+from rdiverse.inference.solver import SolverServicer
+from rdiverse.runs.lifeline import watch_lifeline
+from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, solver_pb2
+from rdiverse.v1.challenger_pb2_grpc import add_ChallengerServiceServicer_to_server
+from rdiverse.v1.language_model_pb2_grpc import add_LanguageModelServiceServicer_to_server
+from rdiverse.v1.model_control_pb2_grpc import add_ModelControlServiceServicer_to_server
+from rdiverse.v1.solver_pb2_grpc import add_SolverServiceServicer_to_server
+
+log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 0.2
+"""How often the engine's health is taken over into the server's."""
+
+
+def serve(role: Role, config: RunConfig, listen: str, metrics_port: int, weights: Path | None = None) -> None:
+    """Serve one role until SIGTERM. `weights`: a checkpoint in place of the configured model.
+
+    Raises OSError (an address is taken) and CheckpointError (the model cannot be loaded).
+    """
+    watch_lifeline()
+    asyncio.run(_serve(role, config, listen, metrics_port, weights))
+
+
+async def _serve(role: Role, config: RunConfig, listen: str, metrics_port: int, weights: Path | None) -> None:
+    async with started(role, config, listen, metrics_port, weights) as serving:
+        await serving.run_until_stopped()
+
+
+@contextlib.asynccontextmanager
+async def started(
+    role: Role, config: RunConfig, listen: str, metrics_port: int, weights: Path | None = None
+) -> AsyncIterator[Serving]:
+    """Give a server that is ready; leaving drains it. It answers health checks while the model is still being loaded."""
+    serving = Serving(listen, metrics_port)
+    host = ModelHost(role, config)
+    async with contextlib.AsyncExitStack() as stack:
+        _add_services(serving, host, stack)
+        engine = _make_engine(role, config, weights)
+        stack.push_async_callback(engine.close)
+        await serving.start()
+        stack.push_async_callback(serving.stop)
+        await engine.start()
+        host.put(engine)
+        metrics.QUEUE_ROWS.labels(role).set_function(lambda: engine.waiting_rows)
+        metrics.RUNNING_ROWS.labels(role).set_function(lambda: engine.running_rows)
+        await serving.set_ready(ready=True)
+        log.info("%s serves weights %s on %s", role, engine.version, listen)
+        watcher = asyncio.create_task(_watch(serving, engine))
+        stack.callback(watcher.cancel)
+        yield serving
+
+
+def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExitStack) -> None:
+    services = language_model_pb2.DESCRIPTOR.services_by_name
+    serving.add(services["LanguageModelService"], add_LanguageModelServiceServicer_to_server, LanguageModelServicer(host))
+    services = model_control_pb2.DESCRIPTOR.services_by_name
+    serving.add(services["ModelControlService"], add_ModelControlServiceServicer_to_server, ModelControlServicer(host))
+    if host.role == "challenger":
+        services = challenger_pb2.DESCRIPTOR.services_by_name
+        serving.add(services["ChallengerService"], add_ChallengerServiceServicer_to_server, ChallengerServicer(host))
+    if host.role == "solver":
+        from rdiverse.grading.pool import GradingPool
+
+        judge = Judge(stack.enter_context(GradingPool(workers=1, timeout=2.0)))
+        stack.callback(judge.close)
+        services = solver_pb2.DESCRIPTOR.services_by_name
+        serving.add(services["SolverService"], add_SolverServiceServicer_to_server, SolverServicer(host, judge))
+
+
+def _make_engine(role: Role, config: RunConfig, weights: Path | None) -> Engine:
+    match role:
+        case "coder":
+            model = config.coder.model
+        case "encoder":
+            if config.encoder.model is None:
+                raise ValueError("encoder.model names no model to serve")
+            model = config.encoder.model
+        case _:
+            model = config.model
+    source = str(weights) if weights else model
+    embeds = role == "encoder"
+    if config.inference.engine == "vllm":
+        from rdiverse.inference.vllm_engine import VllmEngine
+
+        return VllmEngine(source, config.inference, embeds=embeds)
+    from rdiverse.inference.transformers_engine import TransformersEngine
+
+    return TransformersEngine(source, config.inference, embeds=embeds)
+
+
+async def _watch(serving: Serving, engine: Engine) -> None:
+    ready = healthy = True
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        if engine.healthy != healthy:
+            healthy = engine.healthy
+            await serving.set_alive(alive=healthy)
+        if (engine.ready and engine.healthy) != ready:
+            ready = engine.ready and engine.healthy
+            await serving.set_ready(ready=ready)
