@@ -7,8 +7,8 @@ logarithms of primes, exponentials of symbols) two different sums are different 
 numbers where roots and logarithms are taken.
 """
 
-import cmath
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,7 +16,7 @@ from fractions import Fraction
 from rdiverse.grading.numbers import TooLargeError, factors, is_surely_prime, power, written
 
 POINTS = 3
-"""Points at which every sum is evaluated; at the last one symbols are negative."""
+"""Points at which every sum is evaluated: symbols near 1, near 30 (where floor functions differ), and negative."""
 MAX_TERMS = 400
 """A product or power with more terms is not expanded."""
 
@@ -85,7 +85,7 @@ class Sum:
         for point in range(POINTS):
             parts = [_times(_real(c), [_raised(a.values[point], e) for a, e in m]) for m, c in self.terms.items()]
             totals.append(_added(parts))
-            scales.append(float(abs(_added(map(_magnitude, parts)))))
+            scales.append(_added(map(_magnitude, parts)).real)
         return tuple(totals), tuple(scales)
 
 
@@ -105,9 +105,9 @@ def of_atom(atom: Atom) -> Sum:
 def symbol(name: str) -> Sum:
     """A variable, whose values at the points are drawn from its name."""
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).digest()
-    drawn = [0.4 + 2 * int.from_bytes(digest[4 * i : 4 * i + 4], "big") / 2**32 for i in range(POINTS)]
-    drawn[-1] = -drawn[-1]
-    return of_atom(Atom(name, tuple(map(complex, drawn)), free=True, symbolic=True))
+    near, far, negative = (int.from_bytes(digest[8 * i : 8 * i + 8], "big") / 2**64 for i in range(POINTS))
+    values = (complex(0.4 + 2 * near), complex(20 + 20 * far), complex(-0.4 - 2 * negative))
+    return of_atom(Atom(name, values, free=True, symbolic=True))
 
 
 def constant_atom(name: str, value: complex) -> Sum:
@@ -181,11 +181,12 @@ def nearly_equal(a: Sum, b: Sum) -> bool:
     """Whether the values agree at every point where both are real, up to what rounding may have lost."""
     (a_values, a_scales), (b_values, b_scales) = a.values(), b.values()
     for x, y, a_scale, b_scale, last in zip(a_values, b_values, a_scales, b_scales, _is_last(), strict=True):
-        if cmath.isnan(x - y) or cmath.isinf(x - y):
+        distance = _magnitude(x - y).real
+        if not math.isfinite(distance):
             continue
         if last and max(abs(x.imag), abs(y.imag)) > 1e-12:
             continue  # roots and logarithms of negative symbols depend on the branch taken
-        if abs(x - y) > 1e-9 * (a_scale + b_scale):
+        if distance > 1e-9 * (a_scale + b_scale):
             return False
     return True
 
@@ -232,7 +233,7 @@ def _added(parts: Iterable[complex]) -> complex:
 
 
 def _magnitude(value: complex) -> complex:
-    return complex(abs(value)) if not cmath.isinf(value) else NAN
+    return _guarded(abs, value)
 
 
 def _guarded(function: Callable[..., complex], *arguments: complex) -> complex:

@@ -54,7 +54,7 @@ def compare(a: str, b: str) -> list[Question] | None:
 def _members_equal(x: str, y: str) -> list[Question] | None:
     if x == y:
         return []
-    if (_FRACTION.fullmatch(x) and _FRACTION.fullmatch(y)) or _is_whole(x) != _is_whole(y):
+    if (_FRACTION.fullmatch(x) and _FRACTION.fullmatch(y)) or _is_whole(x) or _is_whole(y):
         return None
     letters = {c for c in (x + y).replace("sqrt", "").replace("frac", "") if c.isalpha()}
     if len(letters) > _MOST_LETTERS or _LONG_POWER.search(x + y):

@@ -144,6 +144,8 @@ class _Parser:
         return node
 
     def atom(self, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            raise UnreadableError("nested too deeply")
         token = self.tokens[self.at]
         if token.kind == "number":
             self.take()

@@ -28,7 +28,7 @@ _SPACED_THOUSANDS = re.compile(r"\A\s*[-+]?[1-9]\d{0,2}(?: \d{3})+(?:\.\d+)?\s*\
 _CONJUNCTION = re.compile(
     r"\\(?:text|textrm|mbox|mathrm)\s*\{\s*,?\s*(?:and|or)\s*\}|(?<=[\s\d})\]])(?:and|or)(?=[\s\d\\({\[])"
 )
-_BASED = re.compile(r"\A\s*([0-9A-F]{1,200})\s*_\s*\{?\s*(\d{1,2})\s*\}?\s*\Z")
+_BASED = re.compile(r"\A\s*(\d[0-9A-F]{0,199})\s*_\s*\{?\s*(\d{1,2})\s*\}?\s*\Z")
 _SUBSCRIPT = re.compile(r"_\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\w+)|\\[A-Za-z]+")
 _RUN = re.compile(r"[A-Za-z]+")
 _SIGNS = re.compile(r"\\pm(?![A-Za-z])|\\mp(?![A-Za-z])")
@@ -40,7 +40,7 @@ _MATRIX = re.compile(r"\A\\begin\{(?:[pbvBV]?matrix|array)\}(?:\{[lcr|]*\})?(.*)
 def read(text: str) -> Form:
     """The form of an answer. Any text has one."""
     if len(text) > MAX_CHARACTERS or _nesting(text) > MAX_NESTING:
-        return of_text(text, "")
+        return of_text(_as_words(text), "")
     plain = cleaned(_joined_thousands(text)).strip().rstrip(".").strip()
     plain = _LEAD.sub("", plain)
     try:
@@ -115,11 +115,11 @@ def _value(text: str) -> Form:
     """A number or an expression, or one word."""
     found = tokens(text)
     if len(found) == 1 and found[0].kind == "text":
-        return of_text(found[0].value.casefold(), text)
+        return of_text(_as_words(found[0].value), text)
     # Letters with nothing between them are a product only as long as they are few.
     if _longest_word(text) > 3 or text.casefold() in {"yes", "no"}:
         if text.isalpha():
-            return of_text(text.casefold(), text)
+            return of_text(_as_words(text), text)
         raise UnreadableError("words")
     node = parse(found)
     if node[0] == "percent":
@@ -198,5 +198,6 @@ def _joined_plain_thousands(text: str) -> str:
 
 
 def _as_words(text: str) -> str:
-    text = re.sub(r"\\(?:text|textrm|textbf|mbox|mathrm)\s*\{([^{}]*)\}", r" \1 ", text)
-    return re.sub(r"\s+", " " if re.search(r"[A-Za-z]{2,} ", text) else "", text).strip(" .").casefold()
+    """Text without fonts, white space, case and a full stop."""
+    text = re.sub(r"\\(?:text|textrm|textbf|mbox|mathrm)\s*\{([^{}]*)\}", r"\1", text)
+    return "".join(text.split()).strip(".").casefold()

@@ -26,7 +26,7 @@ def same_expression(a: Node, b: Node) -> bool:
         return True
     symbols = sorted(difference.free_symbols, key=str)
     for point in range(3):
-        at = {symbol: sympy.Rational(31 + 17 * i + 7 * point, 29 + 5 * point) for i, symbol in enumerate(symbols)}
+        at = {symbol: sympy.Rational(31 + 17 * i + 607 * point, 29 + 5 * point) for i, symbol in enumerate(symbols)}
         value = difference.subs(at).evalf(DIGITS, maxn=400)
         if not value.is_number or abs(value) > sympy.Float(10) ** (10 - DIGITS):
             return False

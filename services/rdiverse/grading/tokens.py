@@ -25,8 +25,10 @@ _LAYOUT = [
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\[dt]binom(?![A-Za-z])"), r"\\binom"),
     (re.compile(r"\^\s*\{?\s*\\circ(?![A-Za-z])\s*\}?"), r"\\degree "),
-    (re.compile(r"\\[()\[\]]|\$\$?"), " "),
-    (re.compile(r"\\(?:quad|qquad|hspace\s*\{[^{}]*\}|nobreak)(?![A-Za-z])|\\[,;:! ]|~"), " "),
+    (re.compile(r"(?<!\\)\\[()\[\]]|\$\$?"), " "),
+    (re.compile(r"\\colon(?![A-Za-z])"), ":"),
+    (re.compile(r"\\varnothing(?![A-Za-z])"), r"\\emptyset"),
+    (re.compile(r"\\(?:quad|qquad|hspace\s*\{[^{}]*\}|nobreak)(?![A-Za-z])|(?<!\\)\\[,;:! ]|~"), " "),
 ]
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(?:(\d)|(?=\{))|\\frac\s*(\{(?:[^{}])*\})\s*(\d)")
 

@@ -18,7 +18,7 @@ SYNONYMS = {
     "inf": r"\infty", "infinity": r"\infty", "oo": r"\infty", r"\cdots": r"\dots", r"\ldots": r"\dots",
     r"\times": "*", r"\cdot": "*", r"\ast": "*", r"\div": "/", "**": "^", r"\leq": r"\le", r"\geq": r"\ge",
     r"\leqslant": r"\le", r"\geqslant": r"\ge", "<=": r"\le", ">=": r"\ge", r"\lt": "<", r"\gt": ">", r"\neq": r"\ne",
-    "!=": r"\ne", r"\%": "%", r"\varnothing": r"\emptyset", r"\colon": ":",
+    "!=": r"\ne", r"\%": "%",
 }  # fmt: skip
 """One spelling for tokens that mean the same."""
 
