@@ -12,6 +12,8 @@ from rdiverse.config import dump_config, load_config
 from rdiverse.runs.tables import DATASET, write_table
 from rdiverse.training.launch.phase import Phase, Role
 
+torch.set_num_threads(1)  # as the launcher has it: more cost these models far more than they bring
+
 WORDS = [
     "<pad>",
     "<eos>",
