@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rdiverse.grading.numbers import TooLargeError, factors, is_surely_prime, power, written
+from rdiverse.grading.errors import UnreadableError
+from rdiverse.grading.numbers import factors, is_surely_prime, power, written
 
 POINTS = 3
 """Points at which every sum is evaluated: symbols near 1, near 30 (where floor functions differ), and negative."""
@@ -137,9 +138,9 @@ def scale(one: Sum, factor: Fraction) -> Sum:
 
 
 def multiply(a: Sum, b: Sum) -> Sum:
-    """Multiply out. Raises TooLargeError beyond MAX_TERMS products."""
+    """Multiply out. Raises UnreadableError beyond MAX_TERMS products."""
     if len(a.terms) * len(b.terms) > MAX_TERMS:
-        raise TooLargeError("a product of too many terms")
+        raise UnreadableError("a product of too many terms")
     return add(*(_product(m, n, c * d) for m, c in a.terms.items() for n, d in b.terms.items()))
 
 

@@ -7,7 +7,7 @@ from rdiverse.grading.algebra import Sum, nearly_equal
 from rdiverse.grading.forms import Form
 from rdiverse.grading.parser import Node
 
-_MATHEMATICAL = re.compile(r"\d|\\[A-Za-z]{2,}|[=+^_]")
+_COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 _WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")
 
 
@@ -83,9 +83,10 @@ def _in_any_order(a: Form, b: Form) -> list[Question] | None:
 
 
 def _may_be_read(form: Form) -> bool:
+    """Whether a library may read what the grader could not: LaTeX commands among symbols, no words, nothing too large."""
     if form.kind != "text":
         return True
-    return bool(form.source) and bool(_MATHEMATICAL.search(form.source)) and not _WORD.search(form.source)
+    return _COMMAND.search(form.source) is not None and _WORD.search(form.source) is None
 
 
 def _unlabelled(form: Form) -> Form:

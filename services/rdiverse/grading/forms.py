@@ -23,7 +23,7 @@ class Form:
     node: Node | None = field(default=None, compare=False)
     """The tree that a value came from."""
     source: str = field(default="", compare=False)
-    """The cleaned text that a text came from."""
+    """The cleaned text that an unread text came from; empty when it is not worth reading by other means."""
 
 
 def of_value(value: Sum, node: Node) -> Form:

@@ -32,6 +32,8 @@ _LAYOUT = [
 ]
 _SHORT_FRACTION = re.compile(r"\\frac\s*(\d)\s*(?:(\d)|(?=\{))|\\frac\s*(\{(?:[^{}])*\})\s*(\d)")
 
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{(\d+)\}")
+
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+(?![A-Za-z\d]))?)
@@ -58,6 +60,7 @@ def cleaned(text: str) -> str:
     text = text.translate(_TRANSLATION)
     for pattern, replacement in _LAYOUT:
         text = pattern.sub(replacement, text)
+    text = _REPEATING.sub(_repeating_decimal, text)
     return _SHORT_FRACTION.sub(_braced_fraction, text).strip()
 
 
@@ -130,6 +133,12 @@ def _braced(text: str, position: int) -> tuple[str, int]:
         if not depth:
             return text[position + 1 : end], end + 1
     raise UnreadableError("an open brace")
+
+
+def _repeating_decimal(match: re.Match[str]) -> str:
+    whole, start, period = match.groups()
+    nines = (10 ** len(period) - 1) * 10 ** len(start)
+    return rf"\frac{{{int(whole + start + period) - int('0' + whole + start)}}}{{{nines}}}"
 
 
 def _braced_fraction(match: re.Match[str]) -> str:

@@ -1,0 +1,188 @@
+r"""The grading pool with its real processes: what they find equal, and that none can hold it up or be left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rdiverse.grading.pool import GradingPool
+from rdiverse.runs.lifeline import held_lifeline
+from rdiverse.selfplay.voting import vote
+
+OPEN = (r"\sqrt{3+2\sqrt2}", r"1+\sqrt2")
+"""A pair that normal forms leave open."""
+HANGING = [(r"\sum_{n=1}^{10^{9}} \sin(n^{n})", "5"), (r"\prod_{k=1}^{1000000000} k", "3")]
+
+
+def children() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if "rdiverse.grading.worker" in " ".join(p.cmdline())]
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[GradingPool]:
+    with GradingPool(workers=2) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        OPEN,
+        (r"\frac{1}{n}-\frac{1}{n+1}", r"\frac{1}{n(n+1)}"),
+        (r"\sin^2 x + \cos^2 x", "1"),
+        (r"\sin 30^\circ", "1/2"),
+        (r"\frac{n!}{(n-2)!}", "n(n-1)"),
+        (r"\log_{10} 1000 + \log_2 3", r"3+\frac{\ln 3}{\ln 2}"),
+        (r"(\sqrt{3+2\sqrt2}, 1)", r"(1+\sqrt2, 1)"),
+        (r"\{1, \sqrt{3+2\sqrt2}\}", r"1+\sqrt2, 1"),
+        (r"e^{i\pi}", "-1"),
+        (r"\int_0^1 x^2\,dx", r"\frac{1}{3}"),
+        (r"\sum_{k=1}^{10} k", "55"),
+    ],
+)
+def test_equal_answers_that_normal_forms_leave_open(pool: GradingPool, a: str, b: str) -> None:
+    assert pool.equal(a, b)
+    assert pool.equal(b, a)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (r"\sqrt{3+2\sqrt2}", r"\sqrt2"),
+        (r"\frac{1}{n}-\frac{1}{n+1}", r"\frac{1}{n(n-1)}"),
+        (r"\int_0^1 x^2\,dx", r"\frac{1}{2}"),
+        (r"\sum_{k=1}^{10} k", "56"),
+        ("1.24e-8", r"\int_0^1 0\,dx"),
+        (r"\sqrt{10^{16}+1}", r"10^8+\frac{1}{2 \cdot 10^8}"),
+    ],
+)
+def test_different_answers_that_normal_forms_leave_open(pool: GradingPool, a: str, b: str) -> None:
+    assert not pool.equal(a, b)
+    assert not pool.equal(b, a)
+
+
+def test_a_vote_does_not_depend_on_the_order_of_its_samples(pool: GradingPool) -> None:
+    answers = [r"\sqrt{3+2\sqrt2}", r"1+\sqrt2", r"\sqrt2+1", "2.41421", None]
+    outcomes = {vote(order, pool.equal)[:4] for order in permutations(answers)}
+    assert len(outcomes) == 1
+    assert outcomes.pop()[1:] == (0.6, 3, 4)
+
+
+def test_processes_start_only_when_they_are_needed() -> None:
+    with GradingPool(workers=2) as pool:
+        before = children()
+        assert pool.equal("0.5", r"\frac12")
+        assert not pool.equal("7", "8")
+        assert children() == before
+        assert pool.equal(*OPEN)
+        assert len(children()) == len(before) + 1
+
+
+@pytest.mark.parametrize("pair", [*HANGING, ("9**9**9**9+x", "3x"), ("((4!)!)!", "5"), ("9^{9^{9^{9}}}+x", "3x")])
+def test_expressions_that_hang_a_library_cost_seconds_and_are_unequal(pool: GradingPool, pair: tuple[str, str]) -> None:
+    start = time.monotonic()
+    assert not pool.equal(*pair)
+    assert time.monotonic() - start < 5
+    assert pool.equal(*OPEN)
+
+
+def test_a_check_that_runs_out_of_time_is_counted_and_its_process_replaced() -> None:
+    before = set(children())
+    with GradingPool(timeout=0.5) as pool:
+        assert pool.equal(*OPEN)
+        [first] = set(children()) - before
+        assert not pool.equal(*HANGING[0])
+        assert pool.timeouts == 1
+        assert not psutil.pid_exists(first.pid)
+        assert pool.equal(r"\sqrt{5+2\sqrt6}", r"\sqrt2+\sqrt3")
+        [second] = set(children()) - before
+        assert second.pid != first.pid
+        # The same pair again is known; the same answer against ever more others is given up.
+        start = time.monotonic()
+        assert not pool.equal(*reversed(HANGING[0]))
+        assert time.monotonic() - start < 0.1
+        for other in range(10, 20):
+            assert not pool.equal(HANGING[0][0], str(other))
+        assert pool.timeouts == 3
+    assert set(children()) == before
+
+
+def test_a_killed_process_is_replaced() -> None:
+    with GradingPool() as pool:
+        before = set(children())
+        assert pool.equal(*OPEN)
+        [worker] = set(children()) - before
+        worker.kill()
+        worker.wait()
+        assert not pool.equal(r"\sqrt{5+2\sqrt6}", r"\sqrt2+\sqrt3")
+        assert pool.timeouts == 1
+        assert pool.equal(r"\sqrt{7+4\sqrt3}", r"2+\sqrt3")
+
+
+def test_closing_leaves_no_process_and_refuses_work() -> None:
+    before = children()
+    with GradingPool(workers=2, timeout=1) as pool, ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: pool.equal(rf"\sqrt{{{n * n + 1}+2\sqrt{{{n * n}}}}}", f"{n}+1"), range(2, 8)))
+        pool.equal(*HANGING[0])
+    assert children() == before
+    assert not [p for p in psutil.Process().children() if p.status() == psutil.STATUS_ZOMBIE and p not in before]
+    pool.close()
+    assert pool.equal("0.5", "1/2")
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.equal(r"\sqrt{7+4\sqrt3}", r"2+\sqrt3")
+
+
+def test_many_threads_get_the_answers_of_one() -> None:
+    pairs = [
+        (rf"\sqrt{{{2 * n + 1}+2\sqrt{{{n * (n + 1)}}}}}", rf"\sqrt{{{n + d}}}+\sqrt{{{n + 1}}}")
+        for n in range(2, 12)
+        for d in (0, 1)
+    ]
+    with GradingPool(workers=2) as pool, ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda pair: pool.equal(*pair), pairs * 3))
+        assert answers == [d == 0 for n in range(2, 12) for d in (0, 1)] * 3
+        assert pool.timeouts == 0
+
+
+@pytest.mark.parametrize("arguments", [{"workers": 0}, {"timeout": 0}])
+def test_a_pool_needs_workers_and_time(arguments: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        GradingPool(**arguments)
+
+
+def test_r_zeros_rules() -> None:
+    with GradingPool(compat=True) as pool:
+        assert pool.equal("50%", "50")
+        assert not pool.equal("50%", "0.5")
+        assert not pool.equal("2/4", "1/2")
+        assert pool.equal("x+1", "1+x")
+        assert not pool.equal("x+1", "x-1")
+
+
+@pytest.mark.parametrize("hanging", [False, True], ids=["idle", "in one long multiplication"])
+def test_processes_end_with_a_parent_that_was_killed(tmp_path: Path, hanging: bool) -> None:
+    """Even one that is deep in a multiplication and runs no Python: the kernel's timer ends it."""
+    code = (
+        "import sys, threading, time; from rdiverse.grading.process import Worker; w = Worker();"
+        "w.ask('nodes', ['number', '1'], ['number', '1'], 60); print(w.pid, flush=True);"
+        f"threading.Thread(target=lambda: w.ask('nodes', ['power', ['number', '7'], ['number', '{10**9 if hanging else 2}']],"
+        "['number', '3'], 2), daemon=True).start(); time.sleep(60)"
+    )
+    with held_lifeline(tmp_path / "lifeline") as environment:
+        parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=os.environ | environment)
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+        time.sleep(0.5)
+        assert worker.is_running()
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        gone, _ = psutil.wait_procs([worker], timeout=5)
+        assert gone == [worker]
