@@ -1,0 +1,85 @@
+"""kill -9 in the middle of an evaluation: what was answered stays, what is missing is asked, and the result is the same."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.evaluation_killed import SAMPLES, SAMPLING, SET, measure
+from tests.inference_models import make_tiny_model
+from tests.inference_serving import served, tiny_config
+
+from rdiverse.evaluation import StoreError
+from rdiverse.evaluation.answers import Plan
+from rdiverse.evaluation.store import Folder
+
+PORTIONS = 160 * SAMPLES // 1024 + 1
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    model = make_tiny_model(tmp_path_factory.mktemp("model"))
+    with served("solver", tiny_config(model)) as server:
+        yield server.address
+
+
+@pytest.fixture(scope="module")
+def undisturbed(address, tmp_path_factory):
+    return measure(address, tmp_path_factory.mktemp("whole")).to_json()
+
+
+def portions(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in (folder / "responses").glob("*.jsonl")}
+
+
+def test_nothing_is_lost_or_asked_again(address, undisturbed, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.evaluation_killed", address, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while len(portions(tmp_path)) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    kept = portions(tmp_path)
+    assert 2 <= len(kept) < PORTIONS
+    assert not (tmp_path / "evaluation.json").exists()
+
+    resumed = measure(address, tmp_path).to_json()
+
+    now = portions(tmp_path)
+    assert len(now) == PORTIONS
+    assert {name: now[name] for name in kept} == kept, "finished portions are not asked again"
+    assert resumed == undisturbed
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads(json.dumps(undisturbed))
+    asked = [
+        json.loads(line)["index"] for name in sorted(now) if "sampled" in name for line in now[name][1].decode().splitlines()
+    ]
+    assert asked == list(range(160))
+
+
+def test_a_finished_evaluation_asks_nobody(undisturbed, address, tmp_path):
+    first = measure(address, tmp_path)
+    before = portions(tmp_path)
+    again = measure("127.0.0.1:9", tmp_path)
+    assert again == first
+    assert portions(tmp_path) == before
+
+
+def test_another_evaluation_into_the_same_folder_is_refused(tmp_path):
+    plan = Plan((SET,), SAMPLES, SAMPLING, greedy=True, seed=5, weights="")
+    Folder(tmp_path, plan)
+    with pytest.raises(StoreError, match=r"(?s)samples.*32 before, 8 now.*seed"):
+        Folder(tmp_path, Plan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
+
+
+def test_a_portion_that_is_not_whole_is_named(address, tmp_path):
+    measure(address, tmp_path)
+    victim = tmp_path / "responses" / "sampled-00001.jsonl"
+    victim.write_bytes(victim.read_bytes()[:-100])
+    with pytest.raises(StoreError, match=r"sampled-00001\.jsonl"):
+        measure(address, tmp_path)

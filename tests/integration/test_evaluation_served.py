@@ -1,0 +1,85 @@
+"""Evaluations of a real server with a tiny random model: wire, grading and figures together."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.inference_models import make_tiny_model
+from tests.inference_serving import served, tiny_config
+
+from rdiverse.config import BenchmarkConfig, SamplingConfig
+from rdiverse.evaluation import Benchmark, Item, WrongWeightsError, evaluate, load_benchmark
+from rdiverse.evaluation.judge import Judge
+from rdiverse.evaluation.rzero import RZeroScorer
+from rdiverse.evaluation.scorers import Scorers
+from rdiverse.evaluation.verifier import Verifier
+from rdiverse.grading.pool import GradingPool
+from rdiverse.inference.client import LanguageModelClient, SolverClient
+
+FOLDER = os.environ.get("RDIVERSE_BENCHMARKS_DIR", "")
+SAMPLING = SamplingConfig(temperature=1.0, max_tokens=16)
+SET = Benchmark("sums", tuple(Item(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(40)))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    model = make_tiny_model(tmp_path_factory.mktemp("model"), positions=8192)
+    with served("solver", tiny_config(model, max_model_len=8192)) as server:
+        yield server.address
+
+
+def measure(address, benchmarks, **settings):
+    given = {"samples": 4, "sampling": SAMPLING, "greedy": True, "seed": 1, "expected_weights": ""} | settings
+    with SolverClient(address) as solver, GradingPool() as grader:
+        return evaluate(benchmarks, solver, grader=grader, **given)
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_seed_others(address):
+    first = measure(address, [SET])
+    assert measure(address, [SET]) == first
+    other = measure(address, [SET], seed=2)
+    assert other.accuracy_greedy == first.accuracy_greedy
+    assert other.benchmarks[0].tokens_sampled != first.benchmarks[0].tokens_sampled
+    assert 0 < first.accuracy_sampled < 1
+    assert first.unboxed_sampled > 0
+
+
+def test_two_benchmarks_are_asked_together_and_reported_apart(address):
+    other = Benchmark("others", SET.items[:13])
+    result = measure(address, [SET, other])
+    assert [b.questions for b in result.benchmarks] == [40, 13]
+    assert result.accuracy_greedy == pytest.approx(sum(b.accuracy_greedy for b in result.benchmarks) / 2)
+    assert result.benchmarks[1].accuracy_greedy == pytest.approx(_greedy(address, other))
+
+
+def _greedy(address, benchmark) -> float:
+    return measure(address, [benchmark]).accuracy_greedy
+
+
+def test_other_weights_than_expected_are_refused(address):
+    with pytest.raises(RuntimeError, match="WRONG_WEIGHTS"):
+        measure(address, [SET], expected_weights="0123456789abcdef")
+    assert issubclass(WrongWeightsError, RuntimeError)
+
+
+def test_other_scorers_stand_beside_and_change_nothing(address):
+    with Verifier() as verifier, LanguageModelClient(address) as model:
+        table = Scorers(RZeroScorer(verifier), Judge(model, max_tokens=12))
+        result = measure(address, [SET], scorers=table)
+    (row,) = result.scorers
+    plain = measure(address, [SET])
+    assert plain.scorers == ()
+    assert plain.to_json() == result.to_json() | {"scorers": ()}
+    assert row.responses == 40
+    assert row.strict == round(result.accuracy_greedy * 40)
+    assert row.judge is not None
+    assert row.r_zero is not None
+
+
+@pytest.mark.skipif(not FOLDER, reason="RDIVERSE_BENCHMARKS_DIR names no folder of public test sets")
+def test_fifty_questions_of_every_public_set(address):
+    names = ["gsm8k", "minerva_math", "olympiadbench", "amc23", "aime24"]
+    whole = [load_benchmark(BenchmarkConfig(name=name, path=str(Path(FOLDER) / f"{name}.jsonl"))) for name in names]
+    result = measure(address, [Benchmark(b.name, b.items[:50]) for b in whole], samples=2)
+    assert [b.questions for b in result.benchmarks] == [50, 50, 50, 40, 30]
+    assert result.grader_timeouts == 0
