@@ -133,6 +133,9 @@ class BatchScore:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __getitem__(self, index: int) -> Score:
+        return self.scores[index]
+
 
 @dataclass(frozen=True)
 class Committed:

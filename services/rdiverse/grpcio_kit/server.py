@@ -12,7 +12,7 @@ from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
 from rdiverse.grpcio_kit.interceptor import ServiceInterceptor
-from rdiverse.grpcio_kit.metrics import count_methods, observe_grpc, serve_metrics
+from rdiverse.grpcio_kit.metrics import CallMetrics, serve_metrics
 from rdiverse.grpcio_kit.tls import TlsFolder
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ class Serving:
         grace_seconds: float = 30,
         drain_delay_seconds: float = 0,
     ) -> None:
-        observe_grpc()
         self._host = listen.rpartition(":")[0].strip("[]")
         self._metrics_port = metrics_port
         self._grace = grace_seconds
@@ -65,7 +64,7 @@ class Serving:
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
         ]
-        self.server = grpc.aio.server(interceptors=[ServiceInterceptor(limits), *interceptors], options=options)
+        self.server = grpc.aio.server(interceptors=[CallMetrics(), ServiceInterceptor(limits), *interceptors], options=options)
         self._health = aio_health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         tls = tls or TlsFolder.from_environment()
@@ -83,7 +82,6 @@ class Serving:
         """
         add_to_server(servicer, self.server)
         self._services.append(descriptor.full_name)
-        count_methods({f"{descriptor.full_name}/{method.name}" for method in descriptor.methods})
 
     async def start(self) -> None:
         """Begin to answer: alive, not ready yet. Raises OSError when the metrics port is taken."""

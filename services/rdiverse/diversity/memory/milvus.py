@@ -84,7 +84,7 @@ class MilvusMemory:
         deadline = Deadline(seconds)
         entries = ledger.before(before)
         held = sum(entry.items for entry in entries)
-        if not held:
+        if not held or not len(queries):
             return Nearest(np.zeros((len(queries), 0)), [[] for _ in queries])
         at_once = min(_SEARCH_QUERIES, max(1, _SEARCH_BYTES // (4 * ledger.dimension)))
         if self._connection.lite:
@@ -99,7 +99,9 @@ class MilvusMemory:
         if any(len(found) != min(k, held) for found in hits):
             raise MemoryUnavailableError("Milvus found fewer items than are committed")
         cosines = np.array([[hit["distance"] for hit in found] for found in hits], dtype=np.float64)
-        return Nearest(np.clip(cosines, -1, 1), [[rows.key_of(hit["key"]) for hit in found] for found in hits])
+        # Servers before 2.4 do not say what the primary key is called, and it is called id then.
+        name = "key" if "key" in hits[0][0] else "id"
+        return Nearest(np.clip(cosines, -1, 1), [[rows.key_of(hit[name]) for hit in found] for found in hits])
 
     def total(self, ledger: Ledger, before: int, seconds: float) -> tuple[NDArray[np.float64], int]:
         """See Memory."""

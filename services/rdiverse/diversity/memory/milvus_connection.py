@@ -109,7 +109,9 @@ class MilvusConnection:
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         from pymilvus import MilvusClient
 
-        options: dict[str, Any] = {"grpc_options": {"grpc.max_reconnect_backoff_ms": 1000, "grpc.enable_http_proxy": 0}}
+        # pymilvus pings every ten seconds, which gRPC's servers take for an attack (GOAWAY, too_many_pings).
+        grpc_options = {"grpc.keepalive_time_ms": 300_000, "grpc.max_reconnect_backoff_ms": 1000, "grpc.enable_http_proxy": 0}
+        options: dict[str, Any] = {"grpc_options": grpc_options}
         if self._token_file is not None:
             options["token"] = self._token_file.read_text(encoding="utf-8").strip()
         if self.uri.startswith("https://"):
@@ -117,7 +119,8 @@ class MilvusConnection:
             if self._ca_file is not None:
                 options["server_pem_path"] = str(self._ca_file)
         client = MilvusClient(uri=self.uri, timeout=seconds, dedicated=True, **options)
-        self.lite = "lite" in str(client.get_server_version(timeout=seconds)).lower()
+        # Real servers packed for Python call themselves "-lite" too.
+        self.lite = str(client.get_server_version(timeout=seconds)).startswith("milvus_lite")
         return client
 
 
