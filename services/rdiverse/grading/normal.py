@@ -25,7 +25,7 @@ def normal_form(text: str) -> str:
     r"""The normal form as text: "1/2" for `\frac12`, "0.50" and `\dfrac{2}{4}`; "{1, 2}" for "2, 1" and `\{1,2\}`.
 
     Any text has one. Different normal forms may still be equal answers, where they are no numbers of a known kind
-    (`\sqrt{3+2\sqrt2}` and `1+\sqrt2`): see `rdiverse.grading.decide`.
+    (`\sin^2 x + \cos^2 x` and `1`): see `rdiverse.grading.decide`.
     """
     return plain_integer(text) or form(text).key
 

@@ -72,9 +72,9 @@ class GradingPool:
                 return
             self._closed = True
         for _ in range(self._workers):
-            worker = self._slots.get()
-            if worker is not None:
-                worker.end()
+            _end(self._slots.get())
+        for _ in range(self._workers):
+            self._slots.put(None)  # for threads that were still waiting for one
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +88,6 @@ class GradingPool:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            if self._closed:
-                raise RuntimeError("the grading pool is closed")
             if max(self._slow[a], self._slow[b]) >= _GIVE_UP:
                 return False
         answer = self._checked(kind, a, b)
@@ -103,6 +101,8 @@ class GradingPool:
         """Ask a process, replacing it when it did not answer."""
         worker = self._slots.get()
         try:
+            if self._closed:
+                raise RuntimeError("the grading pool is closed")
             if worker is None:
                 worker = Worker()
             return worker.ask(kind, a, b, self.timeout)

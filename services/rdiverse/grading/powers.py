@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 from functools import reduce
-from math import gcd, lcm
+from math import gcd, lcm, prod
 
 from rdiverse.grading.algebra import (
     MAX_TERMS,
@@ -101,6 +101,10 @@ def _power_of_sum(base: Sum, exponent: Fraction) -> Sum:
         cleared = _inverse_of_roots(rest)
         if cleared is not None:
             return multiply(outside, rational_power(cleared, -exponent))
+    if exponent.denominator == 2:
+        root = _denested(rest)
+        if root is not None:
+            return multiply(outside, rational_power(root, 2 * exponent))
     values, _ = rest.values()
     # The sum is an atom of its own, about whose relations to others nothing is known.
     inner = of_atom(Atom(f"({rest.key})", values, free=False))
@@ -137,6 +141,21 @@ def _inverse_of_roots(base: Sum) -> Sum | None:
         conjugate = Sum({t: -c if any(a == root for a, _ in t) else c for t, c in denominator.terms.items()})
         numerator, denominator = multiply(numerator, conjugate), multiply(denominator, conjugate)
     return None
+
+
+def _denested(base: Sum) -> Sum | None:
+    """The square root of a + b sqrt(c) as a sum of two roots, where a^2 - b^2 c is the square of a rational number."""
+    if len(base.terms) != 2 or UNIT not in base.terms:
+        return None
+    a = base.terms[UNIT]
+    [(term, b)] = [(term, c) for term, c in base.terms.items() if term != UNIT]
+    if a <= 0 or any(not atom.prime or e != HALF for atom, e in term):
+        return None
+    d = rational_power(number(a * a - b * b * prod(atom.prime for atom, _ in term)), HALF).constant
+    if d is None:
+        return None
+    smaller = rational_power(number((a - d) / 2), HALF)
+    return add(rational_power(number((a + d) / 2), HALF), smaller if b > 0 else scale(smaller, Fraction(-1)))
 
 
 def _exponential(base: Sum, term: Monomial, coefficient: Fraction) -> Sum:

@@ -30,7 +30,7 @@ class Worker:
         )
         self._questions = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
-        self._ready = False
+        self._has_answered = False
         self._buffer = b""
 
     @property
@@ -39,22 +39,23 @@ class Worker:
         return self._process.pid
 
     def ask(self, kind: str, a: Any, b: Any, seconds: float) -> bool:
-        """Put a question. The time to start is not counted.
+        """Put a question. The time until the process and its library have started is not counted.
 
         Raises:
             WorkerTimeoutError: there was no answer in `seconds`; the worker is of no use then.
             RuntimeError: the process did not start.
         """
-        if not self._ready:
-            try:
-                self._line(START_SECONDS)
-            except WorkerTimeoutError as error:
-                raise RuntimeError("a grading process cannot start: try `python -m rdiverse.grading.worker`") from error
-            self._ready = True
         try:
             self._questions.write(json.dumps([kind, a, b, seconds]).encode() + b"\n")
         except BrokenPipeError as error:
             raise WorkerTimeoutError("the process has ended") from error
+        try:
+            self._line(START_SECONDS)
+        except WorkerTimeoutError as error:
+            if self._has_answered:
+                raise
+            raise RuntimeError("a grading process cannot start: try `python -m rdiverse.grading.worker`") from error
+        self._has_answered = True
         return self._line(seconds) == b"1"
 
     def end(self) -> None:

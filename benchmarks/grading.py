@@ -1,0 +1,157 @@
+"""What equality costs: ours against pairwise checks with a symbolic library, on the same answers in one run."""
+
+import random
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from rdiverse.grading.normal import form
+from rdiverse.grading.pool import GradingPool
+from rdiverse.selfplay.voting import vote
+
+QUESTIONS = 512
+SAMPLES = 10
+SEED = 0
+
+
+def measure() -> dict[str, Any]:
+    """`grading_cpu_ratio`: CPU-seconds of the library, each answer read once, over ours, processes included.
+
+    Also both times, the largest resident memory of our processes, the share of pairs on which the two agree, and the
+    time of a vote on plain integers, which is what the local loop does.
+    """
+    questions = list(made_questions(random.Random(SEED)))  # noqa: S311
+    ours, peak, mine = _ours(questions)
+    library, theirs = _library(questions)
+    agree = [a == b for a, b in zip(mine, theirs, strict=True)]
+    return {
+        "grading_cpu_ratio": library / ours,
+        "grading_cpu_seconds": ours,
+        "library_cpu_seconds": library,
+        "pool_peak_mib": peak / 2**20,
+        "pair_agreement": statistics.mean(agree),
+        "integer_vote_microseconds": _integer_vote_seconds() * 1e6,
+        "questions": QUESTIONS,
+        "samples": SAMPLES,
+    }
+
+
+def made_questions(rng: random.Random) -> Iterator[list[str]]:
+    """Ten answers to each of 512 questions: about half right in several spellings, the rest wrong, some junk."""
+    kinds = [_integers, _fractions, _surds, _intervals]
+    for i in range(QUESTIONS):
+        right = kinds[i % len(kinds)]
+        answers = []
+        value = rng.randrange(2, 400)
+        for _ in range(SAMPLES):
+            chance = rng.random()
+            if chance < 0.5:
+                answers.append(rng.choice(right(value)))
+            elif chance < 0.85:
+                answers.append(rng.choice(right(value + rng.randrange(1, 5))))
+            else:
+                answers.append(rng.choice(_junk(value)))
+        yield answers
+
+
+def _integers(n: int) -> list[str]:
+    return [str(n), f"{n}.0", rf"{n}\text{{ cm}}", f"x = {n}", f"${n}$", f"{10 * n}/10", f"{1000 * n:,}/1000"]
+
+
+def _fractions(n: int) -> list[str]:
+    value = Fraction(n, 24)
+    top, bottom = value.numerator, value.denominator
+    return [rf"\frac{{{top}}}{{{bottom}}}", rf"\dfrac{{{2 * top}}}{{{2 * bottom}}}", f"{top}/{bottom}", rf"\frac{{{n}}}{{24}}"]
+
+
+def _surds(n: int) -> list[str]:
+    return [
+        rf"{n}\sqrt{{2}}",
+        rf"\sqrt{{{2 * n * n}}}",
+        rf"\frac{{{2 * n}}}{{\sqrt{{2}}}}",
+        rf"{n}\cdot 2^{{1/2}}",
+        # Nested roots: normal forms leave these to the symbolic check.
+        rf"{n}\sqrt{{3+2\sqrt{{2}}}} - {n}",
+    ]
+
+
+def _intervals(n: int) -> list[str]:
+    return [
+        f"[{n}, {2 * n})",
+        rf"\left[{n},{2 * n}\right)",
+        rf"\left[\frac{{{2 * n}}}{{2}}, {2 * n}\right)",
+        rf"{n} \le x < {2 * n}",
+    ]
+
+
+def _junk(n: int) -> list[str]:
+    return [r"\text{no solution}", "I am not sure", f"{n} {n}", f"({n}", rf"\frac{{{n}}}", "", "??", f"about {n} or so", "yes"]
+
+
+def _ours(questions: list[list[str]]) -> tuple[float, float, list[bool]]:
+    """CPU-seconds of all votes, peak bytes of the pool's processes, and the decision on every pair."""
+    form.cache_clear()
+    before = _cpu_seconds()
+    with GradingPool() as pool:
+        for answers in questions:
+            vote(answers, pool.equal)
+        peak = sum(
+            _peak_bytes(child.pid) for child in psutil.Process().children() if "rdiverse.grading.worker" in child.cmdline()
+        )
+    seconds = _cpu_seconds() - before
+    with GradingPool() as pool:
+        decisions = _decisions(questions, pool.equal)
+    return seconds, peak, decisions
+
+
+def _library(questions: list[list[str]]) -> tuple[float, list[bool]]:
+    """CPU-seconds of math-verify on every pair of different answers in both directions, and its decisions."""
+    from math_verify import parse, verify
+
+    warnings.simplefilter("ignore")
+    start = time.process_time()
+    decisions = []
+    for answers in questions:
+        read = {answer: parse(f"${answer}$", parsing_timeout=None) for answer in set(answers)}
+
+        def equal(a: str, b: str, read: dict[str, Any] = read) -> bool:
+            directions = ((read[a], read[b]), (read[b], read[a]))
+            return any([verify(x, y, timeout_seconds=None) for x, y in directions])  # noqa: C419  both are asked
+
+        decisions += _decisions([answers], equal)
+    return time.process_time() - start, decisions
+
+
+def _decisions(questions: list[list[str]], equal: Callable[[str, str], bool]) -> list[bool]:
+    return [equal(a, b) for answers in questions for a, b in combinations(sorted(set(answers)), 2)]
+
+
+def _integer_vote_seconds() -> float:
+    rng = random.Random(SEED)  # noqa: S311
+    questions = [[str(rng.randrange(50)) for _ in range(SAMPLES)] for _ in range(2000)]
+    with GradingPool() as pool:
+        start = time.process_time()
+        for answers in questions:
+            vote(answers, pool.equal)
+        return (time.process_time() - start) / len(questions)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of the children that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def _peak_bytes(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0.0
