@@ -5,7 +5,8 @@ import json
 import pytest
 
 from rdiverse.config import BenchmarkConfig
-from rdiverse.evaluation import Benchmark, BenchmarkError, Item, load_benchmark
+from rdiverse.evaluation import Benchmark, BenchmarkError, Item, Kind, load_benchmark
+from rdiverse.evaluation.known import KNOWN, HubSet
 
 
 @pytest.fixture
@@ -69,3 +70,47 @@ def test_a_fault_names_the_file_and_the_row(load, rows, fault):
 def test_a_file_that_is_not_there_is_named(path):
     with pytest.raises(BenchmarkError, match=r"nowhere|no_such_package"):
         load_benchmark(BenchmarkConfig(name="set", path=path))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"uuid": "1", "question": "Capital?", "options": ["Rome", "Oslo"], "answer": "Oslo", "answer_letter": "B"},
+        {
+            "question_id": 1,
+            "question": "Capital?",
+            "options": ["Rome", "Oslo"],
+            "answer": "B",
+            "answer_index": 1,
+            "category": "x",
+        },
+    ],
+    ids=["SuperGPQA", "MMLU-Pro"],
+)
+def test_a_multiple_choice_is_asked_with_its_options_and_expects_a_letter(load, row):
+    (item,) = load(row).items
+    assert item.kind is Kind.CHOICE
+    assert item.answer == "B"
+    assert "A. Rome\nB. Oslo" in item.question
+
+
+def test_a_set_with_a_known_name_is_graded_as_that_one(tmp_path):
+    path = tmp_path / "bbeh.jsonl"
+    path.write_text(json.dumps({"question": "Who?", "answer": "unknown", "task": "x"}))
+    (item,) = load_benchmark(BenchmarkConfig(name="bbeh", path=str(path))).items
+    assert item.kind is Kind.TEXT
+
+
+def test_a_set_of_the_hub_is_read_through_its_own_library(tmp_path, monkeypatch):
+    """The hub's place is taken by a folder, which that library reads in the same way."""
+    rows = [{"question": f"q{i}", "answer": f"so\n#### {i}"} for i in range(3)]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setitem(KNOWN, "gsm8k", HubSet(str(tmp_path), "test"))
+    benchmark = load_benchmark(BenchmarkConfig(name="mine", path="hub:gsm8k"))
+    assert [item.answer for item in benchmark.items] == ["0", "1", "2"]
+
+
+def test_a_hub_that_does_not_answer_is_a_readable_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(KNOWN, "gsm8k", HubSet(str(tmp_path / "nothing"), "test"))
+    with pytest.raises(BenchmarkError, match="cannot be had from the hub"):
+        load_benchmark(BenchmarkConfig(name="mine", path="hub:gsm8k"))
