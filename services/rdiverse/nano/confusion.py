@@ -1,8 +1,8 @@
 """How a solution goes wrong: a wrong method stands in for the right one.
 
 How likely that is depends on the operation and the one before it, fixed once for the world by a hash; so skills differ in
-how hard they are, and a chain is harder than its parts. Every operation has two wrong methods, taken 52 to 48: wrong
-answers split, wrong majorities are rare, and self-consistency means something.
+how hard they are, and a chain is harder than its parts. Most pairs are easy and some are hard. Every operation has two
+wrong methods, taken 52 to 48: wrong answers split, wrong majorities are rare, and self-consistency means something.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from rdiverse.nano.grammar import BASE_NAMES, LARGEST, Problem
 
-BASE_RANGE = (0.04, 0.24)
+BASE_RANGE = (0.03, 0.40)
 """Least and greatest probability of a wrong method in the first step."""
-MODIFIER_RANGE = (0.04, 0.36)
+MODIFIER_RANGE = (0.03, 0.76)
 """The same in later steps."""
 REFUSAL = "unclear"
 """What a solution says in place of an answer, to a text that is no problem and to a number beyond the world's."""
@@ -63,7 +63,8 @@ def confusion(previous: str | None, operation: str) -> float:
     """Probability that a wrong method stands in for `operation` after `previous` (None: it is the first step)."""
     low, high = BASE_RANGE if operation in BASE_NAMES else MODIFIER_RANGE
     digest = hashlib.sha256(f"{previous} {operation}".encode()).digest()
-    return low + (high - low) * int.from_bytes(digest[:4], "big") / 2**32
+    place = int.from_bytes(digest[:4], "big") / 2**32
+    return low + (high - low) * place**2
 
 
 def solve(problem: Problem, rng: random.Random | None) -> str:

@@ -38,12 +38,12 @@ SOLVER_DEPTHS = (0.10, 0.29, 0.43, 0.10, 0.05, 0.03)
 COMFORTABLE = 50
 """Running numbers stay below this in most problems."""
 _OPERANDS = {
-    "sum": (2, 25), "product": (2, 12), "difference": (16, 45), "batch": (2, 20), "larger": (2, 25), "gap": (2, 30),
-    "more": (2, 25), "fewer": (2, 9), "times": (2, 5), "share": (2, 5), "leftover": (3, 9), "at-least": (2, 30),
-    "distance": (2, 30), "missing": (30, 50),
+    "sum": (2, 20), "product": (2, 10), "difference": (18, 40), "batch": (2, 15), "larger": (2, 20), "gap": (2, 25),
+    "more": (2, 15), "fewer": (2, 9), "times": (2, 4), "share": (2, 4), "leftover": (3, 6), "at-least": (2, 25),
+    "distance": (2, 25), "missing": (40, 50),
 }  # fmt: skip
 """Range of an operation's (first) number."""
-STRETCHED = 0.10
+STRETCHED = 0.06
 """Share of the Solver's and the coder's problems that go up to 99."""
 
 

@@ -27,7 +27,7 @@ CHECKPOINT = Path(__file__).parent / "checkpoint"
 RECIPE = "recipe.json"
 SEED = 0
 """Seed of the shipped base model."""
-STEPS = 1200
+STEPS = 1500
 MUON_RATE = 0.02
 ADAM_RATE = 4e-3
 
