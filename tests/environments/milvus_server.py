@@ -1,6 +1,7 @@
 """Runs a command while PyPI's `milvus` server is up. Belongs to the environment that milvus.sh makes, not to rdiverse's."""
 
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ def main() -> int:
     from milvus import MilvusServer
 
     folder, *command = sys.argv[1:]
-    os.makedirs(folder, exist_ok=True)
+    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     data = tempfile.mkdtemp(prefix="data-", dir=folder)
     # SIGTERM is to end the server too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

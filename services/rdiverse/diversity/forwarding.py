@@ -12,6 +12,7 @@ from rdiverse.diversity.sam import Sam
 from rdiverse.diversity.service import DiversityServicer, left
 from rdiverse.grpcio_kit.aio_client import aio_channel
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
+from rdiverse.grpcio_kit.tokens import Tokens
 from rdiverse.v1 import diversity_pb2 as pb
 from rdiverse.v1.diversity_pb2_grpc import DiversityServiceStub
 
@@ -21,8 +22,8 @@ T = TypeVar("T")
 class ReplicaServicer(DiversityServicer):
     """Commit, Rollback and DeleteRun go to the writer; what it answers, errors included, is passed on."""
 
-    def __init__(self, sam: Sam, memory: Memory, writer_address: str) -> None:
-        super().__init__(sam, memory)
+    def __init__(self, sam: Sam, memory: Memory, writer_address: str, tokens: Tokens | None = None) -> None:
+        super().__init__(sam, memory, tokens)
         self._writer = DiversityServiceStub(aio_channel(writer_address))
 
     async def Commit(self, request_iterator: AsyncIterator[pb.CommitRequest], context: Any) -> pb.CommitResponse:  # noqa: N802

@@ -21,6 +21,7 @@ from rdiverse.diversity.sam import Sam
 from rdiverse.diversity.service import DiversityServicer
 from rdiverse.diversity.writer import WRITER_VARIABLE, writer_lock
 from rdiverse.grpcio_kit.server import Serving
+from rdiverse.grpcio_kit.tokens import TokenInterceptor, Tokens
 from rdiverse.v1 import diversity_pb2
 from rdiverse.v1.diversity_pb2_grpc import add_DiversityServiceServicer_to_server
 
@@ -46,9 +47,9 @@ _CLAIM_SECONDS = 60.0
 def serve(config: RunConfig, listen: str, metrics_port: int) -> None:
     """Serve until SIGTERM. Addresses come from the environment: Milvus, and coder and encoder where they are used.
 
-    Raises ValueError when no Milvus is named or the configuration needs an encoder that is not, WriterBusyError when
-    another process of this machine writes to that memory, IncompatibleError when the memory is another version's,
-    OSError when an address is taken.
+    Raises ValueError when no Milvus is named, the configuration needs an encoder that is not, or the tokens are none;
+    WriterBusyError when another process of this machine writes to that memory, IncompatibleError when the memory is
+    another version's, OSError when an address is taken.
     """
     # Threads that compute give way to the one that answers health checks.
     sys.setswitchinterval(0.001)
@@ -69,8 +70,12 @@ async def _serve(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(8, "work"))
     memory = MilvusMemory(connection)
     sam = _sam(config, cache)
-    servicer = ReplicaServicer(sam, memory, writer_address) if writer_address else DiversityServicer(sam, memory)
-    serving = Serving(listen, metrics_port, limits=LIMITS)
+    tokens = Tokens.from_environment()
+    if writer_address:
+        servicer: DiversityServicer = ReplicaServicer(sam, memory, writer_address, tokens)
+    else:
+        servicer = DiversityServicer(sam, memory, tokens)
+    serving = Serving(listen, metrics_port, limits=LIMITS, interceptors=[TokenInterceptor(tokens)] if tokens else [])
     serving.add(diversity_pb2.DESCRIPTOR.services_by_name["DiversityService"], add_DiversityServiceServicer_to_server, servicer)
     await serving.start()
     watch = asyncio.create_task(_watch(serving, memory, claims=not writer_address))

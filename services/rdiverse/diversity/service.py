@@ -18,6 +18,7 @@ from rdiverse.diversity.replay import draw
 from rdiverse.diversity.sam import Embedded, Given, Representation, Sam
 from rdiverse.diversity.scoring import Seen, clusters, penalties
 from rdiverse.grpcio_kit.errors import InvalidFieldError, ServiceError
+from rdiverse.grpcio_kit.tokens import EVERYTHING, Scope, Tokens, Verb
 from rdiverse.v1 import diversity_pb2 as pb
 from rdiverse.v1.diversity_pb2_grpc import DiversityServiceServicer
 from rdiverse.v1.errors_pb2 import ErrorReason
@@ -34,10 +35,11 @@ T = TypeVar("T")
 
 
 class DiversityServicer(DiversityServiceServicer):
-    """Answers from one memory. `changed` is told the ledger after every write."""
+    """Answers from one memory. With `tokens`, callers reach the runs that their token's scope names."""
 
-    def __init__(self, sam: Sam, memory: Memory) -> None:
+    def __init__(self, sam: Sam, memory: Memory, tokens: Tokens | None = None) -> None:
         self._sam = sam
+        self._tokens = tokens
         self._memory = memory
         # Few threads that compute: each of them competes with the one that answers health checks.
         self._computing = ThreadPoolExecutor(_COMPUTING, "compute")
@@ -47,7 +49,7 @@ class DiversityServicer(DiversityServiceServicer):
         """Reads only."""
         with translated():
             header, items = await _read_batch(request_iterator, pb.ScoreHeader, rules.MAX_SCORE_ITEMS)
-            run = rules.run("header.run", header.run)
+            run = self._allowed(context, rules.run("header.run", header.run), "read")
             before = rules.between("header.before_iteration", header.before_iteration, 0, rules.MAX_ITERATION + 1)
             constants = read_constants(header.penalty)
             representation = rules.representation("header.representation", header.representation)
@@ -83,7 +85,7 @@ class DiversityServicer(DiversityServiceServicer):
         """All or nothing."""
         with translated(), metrics.COMMIT_SECONDS.time():
             header, items = await _read_batch(request_iterator, pb.CommitHeader, rules.MAX_COMMIT_ITEMS)
-            run = rules.run("header.run", header.run)
+            run = self._allowed(context, rules.run("header.run", header.run), "write")
             iteration = rules.between("header.iteration", header.iteration, 1, rules.MAX_ITERATION)
             digest = rules.digest("header.digest", header.digest)
             representation = rules.representation("header.representation", header.representation)
@@ -112,7 +114,7 @@ class DiversityServicer(DiversityServiceServicer):
     async def SampleReplay(self, request: pb.SampleReplayRequest, context: Any) -> AsyncIterator[pb.SampleReplayResponse]:  # noqa: N802
         """Uniform without replacement."""
         with translated():
-            run = rules.run("run", request.run)
+            run = self._allowed(context, rules.run("run", request.run), "read")
             before = rules.between("before_iteration", request.before_iteration, 1, rules.MAX_ITERATION + 1)
             count = rules.between("count", request.count, 1, rules.MAX_REPLAY)
             ledger = await self._known(run, request.min_revision, context)
@@ -125,7 +127,7 @@ class DiversityServicer(DiversityServiceServicer):
     async def FindNeighbors(self, request: pb.FindNeighborsRequest, context: Any) -> pb.FindNeighborsResponse:  # noqa: N802
         """Nearest first."""
         with translated():
-            run = rules.run("run", request.run)
+            run = self._allowed(context, rules.run("run", request.run), "read")
             before = rules.between("before_iteration", request.before_iteration, 1, rules.MAX_ITERATION + 1)
             given = [rules.item("item", request.item)]
             count = rules.between("count", request.count, 1, rules.MAX_NEIGHBORS)
@@ -152,7 +154,8 @@ class DiversityServicer(DiversityServiceServicer):
     async def GetStats(self, request: pb.GetStatsRequest, context: Any) -> pb.GetStatsResponse:  # noqa: N802
         """What is committed."""
         with translated():
-            ledger = await self._known(rules.run("run", request.run), request.min_revision, context)
+            run = self._allowed(context, rules.run("run", request.run), "read")
+            ledger = await self._known(run, request.min_revision, context)
             entries = [
                 pb.IterationStats(iteration=entry.iteration, items=entry.items, digest=entry.digest) for entry in ledger.entries
             ]
@@ -165,7 +168,7 @@ class DiversityServicer(DiversityServiceServicer):
     async def Rollback(self, request: pb.RollbackRequest, context: Any) -> pb.RollbackResponse:  # noqa: N802
         """Drop the iterations after one."""
         with translated():
-            run = rules.run("run", request.run)
+            run = self._allowed(context, rules.run("run", request.run), "write")
             to_iteration = rules.between("to_iteration", request.to_iteration, 0, rules.MAX_ITERATION)
             ledger, dropped = await self._in(self._reading, self._memory.rollback, run, to_iteration, left(context))
             metrics.MEMORY_ITEMS.labels(run).set(ledger.items)
@@ -174,17 +177,30 @@ class DiversityServicer(DiversityServiceServicer):
     async def DeleteRun(self, request: pb.DeleteRunRequest, context: Any) -> pb.DeleteRunResponse:  # noqa: N802
         """Drop a run."""
         with translated():
-            run = rules.run("run", request.run)
+            run = self._allowed(context, rules.run("run", request.run), "write")
             items = await self._in(self._reading, self._memory.delete, run, left(context))
             metrics.MEMORY_ITEMS.remove(run)
             return pb.DeleteRunResponse(items=items)
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:  # noqa: ARG002, N802
-        """All runs."""
+        """All runs that the caller may read."""
         with translated():
             found = await self._in(self._reading, self._memory.ledgers, left(context))
-            runs = [pb.RunSummary(run=ledger.run, last_iteration=ledger.last_iteration, items=ledger.items) for ledger in found]
+            scope = self._scope(context)
+            runs = [
+                pb.RunSummary(run=ledger.run, last_iteration=ledger.last_iteration, items=ledger.items)
+                for ledger in found
+                if scope.allows(ledger.run, "read")
+            ]
             return pb.ListRunsResponse(runs=runs)
+
+    def _scope(self, context: Any) -> Scope:
+        return self._tokens.scope(context) if self._tokens else EVERYTHING
+
+    def _allowed(self, context: Any, run: str, verb: Verb) -> str:
+        """The run, if the caller may do this with it."""
+        self._scope(context).check(run, verb)
+        return run
 
     async def _ledger(self, run: str, min_revision: str, context: Any) -> Ledger | None:
         """The run's ledger, None when it has no memory."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ READINESS = ""
 """Health service that says whether calls are welcome."""
 LIVENESS = "liveness"
 """Health service that says whether the process can still become ready."""
+
+REFLECTION_VARIABLE = "RDIVERSE_REFLECTION"
+"""off: the server does not describe its services to whoever asks."""
 
 MAX_MESSAGE_BYTES = 64 * 2**20
 
@@ -85,7 +89,8 @@ class Serving:
 
     async def start(self) -> None:
         """Begin to answer: alive, not ready yet. Raises OSError when the metrics port is taken."""
-        reflection.enable_server_reflection(self._services, self.server)
+        if os.environ.get(REFLECTION_VARIABLE) != "off":
+            reflection.enable_server_reflection(self._services, self.server)
         self._metrics, _ = serve_metrics(self._host, self._metrics_port)
         await self._health.set(READINESS, health_pb2.HealthCheckResponse.NOT_SERVING)
         await self.set_alive(alive=True)
