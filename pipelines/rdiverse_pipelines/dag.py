@@ -37,7 +37,7 @@ def build_pipeline(iterations: int, image: str = PIPELINES_IMAGE) -> BaseCompone
         task.set_display_name(title)
         return task
 
-    @dsl.pipeline(name="iteration", description="One iteration of self-play.")
+    @dsl.pipeline(name="iteration", description="One iteration of self-play.")  # type: ignore[untyped-decorator]
     def iteration(run: str, number: int, solver: str) -> str:
         challenger = step("train_challenger", "train Challenger", run=run, iteration=number, solver=solver)
         served = step(
@@ -49,9 +49,9 @@ def build_pipeline(iterations: int, image: str = PIPELINES_IMAGE) -> BaseCompone
         trained = step("train_solver", "train Solver", run=run, iteration=number, dataset=dataset.outputs["Output"])
         served = step("roll_out", "serve Solver", run=run, iteration=number, role="solver", weights=trained.outputs["Output"])
         step("evaluate", "evaluate", run=run, iteration=number, solver=served.output)
-        return served.output
+        return served.output  # type: ignore[no-any-return]
 
-    @dsl.pipeline(name=f"rdiverse-{iterations}", description=f"Self-play training, {iterations} iterations.")
+    @dsl.pipeline(name=f"rdiverse-{iterations}", description=f"Self-play training, {iterations} iterations.")  # type: ignore[untyped-decorator]
     def pipeline(config: str) -> None:
         run = step("prepare", "prepare", config=config).output
         served = step("roll_out", "serve base Solver", run=run, iteration=0, role="solver", weights="").output

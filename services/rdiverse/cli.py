@@ -1,17 +1,17 @@
 """The `rdiverse` command. Imports stand inside the commands: asking for help must not load a tensor library."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
 if TYPE_CHECKING:
     from rdiverse.config import RunConfig
+    from rdiverse.inference.host import Role
 
 WRONG_INPUT = 2
 FAILED = 1
@@ -100,7 +100,77 @@ def serve(
     else:
         from rdiverse.inference.server import serve as serve_model
 
-        serve_model(service.value, resolved, listen, metrics_port, weights)
+        serve_model(cast("Role", service.value), resolved, listen, metrics_port, weights)
+
+
+class Trained(StrEnum):
+    """Which policy `rdiverse train` trains."""
+
+    CHALLENGER = "challenger"
+    SOLVER = "solver"
+
+
+@app.command()
+def train(
+    role: Annotated[Trained, typer.Argument(help="Which policy to train.")],
+    config: ConfigFile,
+    output: Annotated[Path, typer.Option(help="New folder for the trained weights.")],
+    overrides: Overrides = None,
+    model: Annotated[Path | None, typer.Option(help="Weights to start from; default: the configured model.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Parquet with columns question and answer (Solver).")] = None,
+    memory: Annotated[str, typer.Option(help="Run whose memory penalises the Challenger's questions.")] = "",
+    iteration: Annotated[int, typer.Option(help="The memory is read before this iteration.", min=1)] = 1,
+) -> None:
+    """Train one policy for one phase under torchrun; the same command goes on with a phase that was cut short.
+
+    The Challenger's reward asks the services at RDIVERSE_SOLVER_ADDRESS and RDIVERSE_DIVERSITY_ADDRESS.
+    """
+    from rdiverse.training.launch import TrainingFailed
+    from rdiverse_pipelines.local.train import train_phase
+
+    with _wrong_input():
+        resolved = _load(config, overrides)
+        try:
+            version = train_phase(resolved, role.value, output, model, dataset, memory, iteration)
+        except TrainingFailed as error:
+            _fail(str(error), FAILED)
+    typer.echo(f"weights {version} in {output}")
+
+
+@app.command()
+def evaluate(
+    address: Annotated[str, typer.Option(help="HOST:PORT of a running Solver, as `rdiverse serve solver` starts it.")],
+    output: Annotated[Path, typer.Option(help="Folder for answers and figures; the same folder goes on with them.")],
+    benchmarks: Annotated[str, typer.Option(help="Known names, or name=<JSONL file>, separated by commas.")],
+    samples: Annotated[int, typer.Option(help="Sampled answers per question (mean@k).", min=1, max=1024)] = 4,
+    temperature: Annotated[float, typer.Option(help="Temperature of the sampled answers.", min=0, max=10)] = 1.0,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.", min=1, max=65_536)] = 4096,
+    seed: Annotated[int, typer.Option(help="Seed of the sampled answers.", min=0)] = 0,
+    rzero: Annotated[bool, typer.Option("--rzero", help="Also score as R-Zero's scripts do, side by side.")] = False,
+) -> None:
+    """Measure a served model on held-out benchmarks, greedy and sampled, strictly scored."""
+    from rdiverse.config import EvaluationConfig, SamplingConfig
+    from rdiverse.evaluation import BenchmarkError
+    from rdiverse.evaluation.served import evaluate_served, named_benchmarks
+    from rdiverse.grpcio_kit.client import RpcFailure
+    from rdiverse.runs.files import write_json
+    from rdiverse.runs.weights import CheckpointError
+
+    try:
+        config = EvaluationConfig(
+            benchmarks=named_benchmarks(benchmarks.split(",")),
+            samples=samples,
+            sampling=SamplingConfig(temperature=temperature, max_tokens=max_tokens),
+        )
+        evaluation = evaluate_served(address, config, output, seed=seed, rzero=rzero)
+    except (BenchmarkError, CheckpointError) as error:
+        _fail(str(error), WRONG_INPUT)
+    except RpcFailure as error:
+        _fail(f"{error}\nThe same command goes on with the answers that are there.", FAILED)
+    write_json(output / "evaluation.json", evaluation.to_json())
+    typer.echo(
+        f"sampled {evaluation.accuracy_sampled:.4f}  greedy {evaluation.accuracy_greedy:.4f}  {output / 'evaluation.json'}"
+    )
 
 
 @app.command()
@@ -114,6 +184,26 @@ def report(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
     context = RunContext.open(str(folder.resolve()))
     write(context)
     typer.echo(f"report: {context.folder.report}")
+
+
+@nano.command()
+def pretrain(
+    out: Annotated[Path, typer.Option(help="New folder for the checkpoint.")],
+    seed: Annotated[int, typer.Option(help="Seed of data and weights.", min=0)] = 0,
+) -> None:
+    """Pre-train the nano base model by the recipe that made the one that ships (some minutes on one core)."""
+    from rdiverse.nano.pretrain import STEPS
+    from rdiverse.nano.pretrain import pretrain as pretrain_model
+
+    def tell(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            typer.echo(f"step {step}/{STEPS}  loss {loss:.3f}", err=True)
+
+    try:
+        recipe = pretrain_model(out, seed, on_step=tell)
+    except FileExistsError as error:
+        _fail(str(error), WRONG_INPUT)
+    typer.echo("  ".join(f"{name} {value}" for name, value in recipe["scores"].items() if isinstance(value, float)))
 
 
 @pipeline.command("compile")
@@ -162,4 +252,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

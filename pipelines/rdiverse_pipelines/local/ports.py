@@ -16,7 +16,7 @@ def free_ports(count: int, port_range: tuple[int, int] | None) -> list[int]:
     Raises PortsExhaustedError.
     """
     with ExitStack() as held:
-        ports = []
+        ports: list[int] = []
         for candidate in range(port_range[0], port_range[1] + 1) if port_range else [0] * count:
             if len(ports) == count:
                 break

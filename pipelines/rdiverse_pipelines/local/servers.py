@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -133,7 +134,7 @@ def _stop(servers: list[Server]) -> None:
 def _wait_until_ready(server: Server, servers: list[Server], deadline: float) -> None:
     assert server.address is not None  # noqa: S101
     with grpc.insecure_channel(server.address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stubs lack the methods
         while True:
             for each in servers:
                 each.check()
