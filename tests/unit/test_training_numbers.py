@@ -15,6 +15,7 @@ from transformers import Qwen3ForCausalLM, TrainerCallback
 
 from rdiverse.config import GRPOConfig, load_config
 from rdiverse.training.advantages import group_advantages
+from rdiverse.training.chunks import in_trimmed_chunks
 from rdiverse.training.settings import grpo_settings
 from rdiverse.training.train import build
 
@@ -75,7 +76,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Captured, Any, GR
 
     trainer.compute_loss = compute_loss
     trainer.add_callback(captured)
-    trainer.train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rdiverse.training.chunks.ROWS", 3)  # so that a forward pass of four rows is two chunks
+        trainer.train()
     return captured, trainer, grpo_settings(phase, config), model
 
 
@@ -157,3 +160,29 @@ def test_the_trainer_uses_these_advantages(trained: tuple[Captured, Any, GRPOCon
 
 def test_the_learning_rate_is_constant(trained: tuple[Captured, Any, GRPOConfig, Path]) -> None:
     assert {update["learning_rate"] for update in trained[0].updates} == {3e-2}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_chunks_cut_to_their_own_length_give_the_same_scores_in_the_same_order(rows: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    prompt, completion = 6, 5
+    lengths = torch.tensor([[6, 1], [2, 5], [3, 3], [1, 1], [4, 2]])
+    mask = torch.zeros(5, prompt + completion, dtype=torch.long)
+    for row, (before, after) in enumerate(lengths.tolist()):
+        mask[row, prompt - before : prompt + after] = 1
+    ids = torch.randint(1, 50, mask.shape, generator=generator) * mask
+    seen = []
+
+    def score(some: torch.Tensor, some_mask: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(some.numel())
+        before = (some * some_mask).sum(dim=1, keepdim=True)  # depends on the whole row
+        return some[:, -width:] + before, some[:, -width:] * 2
+
+    first, second = in_trimmed_chunks(score, ids, mask, completion, rows)
+    whole_first, whole_second = score(ids, mask, completion)
+    kept = mask[:, prompt:].bool()
+    assert second is not None
+    assert torch.equal(first[kept], whole_first[kept])
+    assert torch.equal(second[kept], whole_second[kept])
+    assert sum(seen[:-1]) <= ids.numel()
+    assert rows > 2 or sum(seen[:-1]) < 0.8 * ids.numel()

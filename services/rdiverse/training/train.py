@@ -61,6 +61,9 @@ def build(
     tokenizer = load_tokenizer(phase.model)
     rows = phase_rows(phase, config, tokenizer)
     arguments = trl_arguments(phase, training, on_gpu=torch.cuda.is_available())
+    if not torch.cuda.is_available():
+        # With several ranks accelerate names it cpu:0, which torch.load knows no storage for when resuming.
+        arguments.__dict__["_setup_devices"] = torch.device("cpu")
     first = arguments.process_index == 0
     recorder = Recorder(phase, training, time.time() if started is None else started, serve=first)
     trainer = SelfPlayTrainer(

@@ -15,6 +15,7 @@ from rdiverse.config import GRPOConfig
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training import checkpoints
 from rdiverse.training.advantages import group_advantages
+from rdiverse.training.chunks import in_trimmed_chunks
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.rollout import Noise, sample
 
@@ -78,6 +79,18 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
         output["advantages"] = advantages[begin : begin + len(local)].to(output["advantages"])
         self._record_payments(rewards)
         return output
+
+    # Log-probabilities
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        one_pass = super()._get_per_token_logps_and_entropies
+
+        def score(ids: torch.Tensor, mask: torch.Tensor, completion: int) -> Any:
+            return one_pass(model, ids, mask, completion, *args, **kwargs)[:2]
+
+        return *in_trimmed_chunks(score, input_ids, attention_mask, logits_to_keep), None
 
     # Rewards
 
