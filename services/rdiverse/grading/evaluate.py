@@ -11,7 +11,7 @@ from rdiverse.grading.algebra import Sum, add, constant_atom, multiply, number, 
 from rdiverse.grading.parser import Node
 from rdiverse.grading.powers import raised
 
-_CONSTANTS = {"pi": pi, "e": e, "i": 1j}
+_CONSTANTS = {r"\pi": pi, "e": e, "i": 1j}
 
 
 def evaluate(node: Node, in_function: bool = False) -> Sum:
@@ -49,7 +49,7 @@ def _percent(rest: Any, in_function: bool) -> Sum:
 
 def _degree(rest: Any, in_function: bool) -> Sum:
     angle = evaluate(rest[0], in_function)
-    return multiply(angle, scale(constant_atom("pi", pi), Fraction(1, 180))) if in_function else angle
+    return multiply(angle, scale(constant_atom(r"\pi", pi), Fraction(1, 180))) if in_function else angle
 
 
 def _unknown(rest: Any, _: bool) -> Sum:

@@ -33,7 +33,7 @@ def of_value(value: Sum, node: Node) -> Form:
 
 def of_percent(value: Sum, node: Node) -> Form:
     """A percentage; value and tree are of the number before the sign."""
-    return Form("percent", f"{value.key}%", value=value, node=node)
+    return Form("percent", f"{value.key}%" if value.key.isdigit() else f"({value.key})%", value=value, node=node)
 
 
 def of_text(text: str, source: str) -> Form:
@@ -42,16 +42,40 @@ def of_text(text: str, source: str) -> Form:
 
 
 def group(kind: str, items: list[Form], ordered: bool = True) -> Form:
-    """Several forms; the members of an unordered group are sorted, those of a set distinct."""
+    """Several forms; the members of an unordered group are sorted, those of a set distinct.
+
+    A set and a list without repetitions are the same, and so are a set of one and its member.
+    """
     if not ordered:
         unique = {item.key: item for item in items} if kind == "set" else None
         items = sorted(unique.values() if unique else items, key=lambda item: item.key)
     if kind == "set" and len(items) == 1:
         return items[0]
-    written = ", ".join(item.key for item in items)
-    if kind in {"set", "list"}:
-        # A set and a list without repetitions are the same.
-        return Form("set", f"{{{written}}}", tuple(items), ordered=False)
-    if len(kind) == 2 and kind[0] in "([":
-        return Form(kind, f"{kind[0]}{written}{kind[1]}", tuple(items))
-    return Form(kind, f"{kind}({written})", tuple(items), ordered)
+    keys = [item.key for item in items]
+    kind = "set" if kind == "list" else kind
+    return Form(kind, _written(kind, keys), tuple(items), ordered)
+
+
+_SIGNS = {"union": r"\cup", "intersection": r"\cap", "difference": r"\setminus", "ratio": ":"}
+
+
+def _written(kind: str, keys: list[str]) -> str:
+    """A group as text that reads as the same group."""
+    if kind == "set":
+        distinct = len(set(keys)) == len(keys)
+        return (f"{{{', '.join(keys)}}}" if distinct else ", ".join(keys)) if keys else r"\emptyset"
+    if kind in _SIGNS:
+        return f" {_SIGNS[kind]} ".join(keys)
+    if kind == "matrix":
+        rows = r" \\ ".join(" & ".join(key[1:-1].split(", ")) for key in keys)
+        return rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}"
+    if kind == "labels":
+        return ", ".join(keys)
+    if kind.endswith("0"):
+        return f"{keys[0]} {kind[:-1]} 0"
+    return f"{kind[0]}{', '.join(keys)}{kind[1]}"
+
+
+def labelled(label: str, form: Form) -> Form:
+    """A form under a name, one of several."""
+    return Form(f"label {label}", f"{label} = {form.key}", (form,))

@@ -70,7 +70,8 @@ def apply(name: str, *arguments: Sum) -> Sum:
         sign = _known_sign(argument)
         if sign:
             return scale(argument, Fraction(sign))
-    return opaque(f"{name}({argument.key})", [argument], _OPAQUE[name])
+    key = f"({argument.key})!" if name == "factorial" else f"{name}({argument.key})"
+    return opaque(key, [argument], _OPAQUE[name])
 
 
 def unknown(name: str, *arguments: Sum) -> Sum:
@@ -80,8 +81,8 @@ def unknown(name: str, *arguments: Sum) -> Sum:
     def value(*points: complex) -> complex:
         return cmath.sin(frequency * sum((i + 1) * p for i, p in enumerate(points))) + frequency
 
-    key = ";".join(argument.key for argument in arguments)
-    return opaque(f"{name}[{key}]", arguments, value)
+    key = ", ".join(argument.key for argument in arguments)
+    return opaque(f"{name}({key})", arguments, value)
 
 
 def _exact(name: str, x: Fraction) -> Fraction | int | None:
@@ -144,7 +145,7 @@ def _binom(n: Sum, k: Sum) -> Sum:
         if top > _MAX_FACTORIAL:
             raise TooLargeError("a binomial coefficient")
         return number(math.comb(int(top), int(bottom)) if bottom >= 0 else 0)
-    return opaque(f"binom({n.key};{k.key})", [n, k], _binomial)
+    return opaque(rf"\binom{{{n.key}}}{{{k.key}}}", [n, k], _binomial)
 
 
 def logarithm(argument: Sum, base: Sum) -> Sum:

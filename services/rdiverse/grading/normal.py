@@ -24,10 +24,16 @@ def form(text: str) -> Form:
 def normal_form(text: str) -> str:
     r"""The normal form as text: "1/2" for `\frac12`, "0.50" and `\dfrac{2}{4}`; "{1, 2}" for "2, 1" and `\{1,2\}`.
 
-    Any text has one. Different normal forms may still be equal answers, where they are no numbers of a known kind
-    (`\sin^2 x + \cos^2 x` and `1`): see `rdiverse.grading.decide`.
+    Any text has one, and it is an answer that equals the text. Different normal forms may still be equal answers, where
+    they are no numbers of a known kind (`\sin^2 x + \cos^2 x` and `1`): see `rdiverse.grading.decide`.
     """
-    return plain_integer(text) or form(text).key
+    integer = plain_integer(text)
+    if integer is not None:
+        return integer
+    normal = form(text)
+    written = normal.key.strip('"') if normal.kind == "text" else normal.key
+    # Where that reads as something else (words that look like a product), the answer stays as it was given.
+    return written if form(written).key == normal.key else text.strip()
 
 
 def plain_integer(text: str) -> str | None:

@@ -3,9 +3,10 @@
 from fractions import Fraction
 from functools import lru_cache
 
-MAX_BITS = 13_000
-"""Largest number worked with, about 3,900 digits; Python writes no more than 4,300 as text."""
+MAX_BITS = 6_000
+"""Largest power worked with, about 1,800 digits; an answer has at most 2,000 characters."""
 _TRIAL_LIMIT = 10_000
+_MOST_DECIMAL_BITS = 14_000
 
 
 class TooLargeError(ArithmeticError):
@@ -77,4 +78,4 @@ def written(value: Fraction) -> str:
 
 
 def _integer(n: int) -> str:
-    return str(n) if n.bit_length() <= MAX_BITS else hex(n)
+    return str(n) if n.bit_length() <= _MOST_DECIMAL_BITS else hex(n)

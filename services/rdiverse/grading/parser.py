@@ -230,9 +230,9 @@ class _Parser:
 
     def name(self) -> Node:
         """A symbol with accents, subscripts and primes; followed by (t) or (0) it is a function's value."""
-        name = self.take().value.lstrip("\\")
-        if "\\" + name in ACCENTS:
-            name += "{" + self.raw() + "}"
+        name = self.take().value
+        if name in ACCENTS:
+            name += "{" + self.raw(keep_commands=True) + "}"
         while self.peek() in {"_", "'"} or (self.peek() == "^" and self.peek(1) in {"'", r"\prime"}) or self.primes_in_braces():
             if self.peek() == "_":
                 self.take()
@@ -258,16 +258,16 @@ class _Parser:
     def primes_in_braces(self) -> bool:
         return self.peek() == "^" and self.peek(1) == "{" and self.peek(2) in {"'", r"\prime"}
 
-    def raw(self) -> str:
+    def raw(self, keep_commands: bool = False) -> str:
         """The next token, or all tokens of the next brace group, as text."""
         if self.peek() != "{":
-            return self.take().value.lstrip("\\")
+            return self.take().value.lstrip("" if keep_commands else "\\")
         self.take("{")
         depth, pieces = 1, []
         while depth:
             piece = self.take().value
             depth += {"{": 1, "}": -1}.get(piece, 0)
-            pieces.append(piece.lstrip("\\"))
+            pieces.append(piece if keep_commands else piece.lstrip("\\"))
         return "".join(pieces[:-1])
 
 

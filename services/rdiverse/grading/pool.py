@@ -21,8 +21,9 @@ class GradingPool:
     """Decides whether two answers are equal. Thread-safe.
 
     No process is started before the first pair that normal forms leave open; then at most `workers`, which stay. A check
-    that takes longer than `timeout` seconds makes the pair unequal, is counted in `timeouts`, and its process is killed
-    and replaced. `compat` follows R-Zero's rules (see `rdiverse.grading.compat`) instead of normal forms.
+    that takes more than `timeout` seconds of CPU, or twice that on the clock, makes the pair unequal, is counted in
+    `timeouts`, and its process is killed and replaced. `compat` follows R-Zero's rules (see `rdiverse.grading.compat`)
+    instead of normal forms.
     """
 
     def __init__(self, workers: int = 1, timeout: float = 2.0, compat: bool = False) -> None:
@@ -112,7 +113,7 @@ class GradingPool:
                 self._slow.update((a, b))
             _end(worker)
             # It starts while nobody waits for it.
-            worker = Worker()
+            worker = Worker(kind)
             return False
         except BaseException:
             _end(worker)

@@ -117,13 +117,14 @@ def _primitive(base: Sum, keep_sign: bool) -> tuple[Fraction, Monomial, Sum]:
     content = Fraction(
         reduce(gcd, (abs(c.numerator) for c in coefficients)), reduce(lcm, (c.denominator for c in coefficients))
     )
-    leading = min(base.terms, key=lambda term: [(atom.key, e) for atom, e in term])
-    if base.terms[leading] < 0 and not keep_sign:
-        content = -content
     shared = reduce(lambda a, b: a & b, ({atom for atom, _ in term} for term in base.terms))
     common = tuple(sorted((a, min(dict(t)[a] for t in base.terms)) for a in shared if not a.prime and a.key != "i"))
     divisor = monomial({atom: -e for atom, e in common}, 1 / content)
-    return content, common, multiply(base, divisor)
+    rest = multiply(base, divisor)
+    leading = min(rest.terms, key=lambda term: [(atom.key, e) for atom, e in term])
+    if rest.terms[leading] < 0 and not keep_sign:
+        return -content, common, scale(rest, Fraction(-1))
+    return content, common, rest
 
 
 def _inverse_of_roots(base: Sum) -> Sum | None:
@@ -188,7 +189,7 @@ def _exponential_atom(
     base: str, bases: tuple[complex, ...], exponent: str, exponents: tuple[complex, ...], times: Fraction, free: bool
 ) -> Sum:
     values = tuple(_complex_power(b, e) for b, e in zip(bases, exponents, strict=True))
-    return monomial({Atom(f"{base}^{{{exponent}}}", values, free): times}, ONE)
+    return monomial({Atom(f"({base}^{{{exponent}}})", values, free): times}, ONE)
 
 
 def _complex_power(base: complex, exponent: complex) -> complex:

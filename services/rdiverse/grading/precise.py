@@ -24,6 +24,10 @@ def same_expression(a: Node, b: Node) -> bool:
         return all(_agree(_value(a, point), _value(b, point)) for point in range(POINTS))
 
 
+def warm_up() -> None:
+    """Nothing: the library loads nothing late."""
+
+
 def _agree(x: Any, y: Any) -> bool:
     return bool(mpmath.almosteq(x, y, mpmath.mpf(10) ** -AGREED_DIGITS, mpmath.mpf(10) ** -AGREED_DIGITS))
 
@@ -51,7 +55,7 @@ def _value(node: Node, point: int, in_function: bool = False) -> Any:
 
 
 def _symbol(name: str, point: int) -> Any:
-    constants = {"pi": mpmath.pi, "e": mpmath.e, "i": mpmath.j}
+    constants = {r"\pi": mpmath.pi, "e": mpmath.e, "i": mpmath.j}
     if name in constants:
         return +constants[name]
     # Algebraically unrelated numbers between 1 and 2, and near 30, where floor functions differ.

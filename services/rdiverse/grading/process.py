@@ -10,6 +10,8 @@ from typing import IO, Any, cast
 
 START_SECONDS = 120.0
 """A process that is not ready by then ends the check with an error; importing sympy takes one to ten seconds."""
+WALL_FACTOR = 2
+"""A question may take this many times its CPU-seconds on the clock: answers must not depend on how busy a machine is."""
 
 
 class WorkerTimeoutError(RuntimeError):
@@ -19,9 +21,10 @@ class WorkerTimeoutError(RuntimeError):
 class Worker:
     """A process that answers one question at a time. Not thread-safe."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rdiverse.grading.worker"],
+    def __init__(self, *kinds: str) -> None:
+        """Start a process; `kinds` are the questions whose libraries it loads at once."""
+        self._process = subprocess.Popen(  # noqa: S603  nothing of an answer is on the command line
+            [sys.executable, "-m", "rdiverse.grading.worker", *kinds],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -39,14 +42,16 @@ class Worker:
         return self._process.pid
 
     def ask(self, kind: str, a: Any, b: Any, seconds: float) -> bool:
-        """Put a question. The time until the process and its library have started is not counted.
+        """Put a question, to be answered in so many seconds of CPU and twice as many on the clock.
+
+        The time until the process and its library have started is not counted.
 
         Raises:
-            WorkerTimeoutError: there was no answer in `seconds`; the worker is of no use then.
+            WorkerTimeoutError: there was no answer in time; the worker is of no use then.
             RuntimeError: the process did not start.
         """
         try:
-            self._questions.write(json.dumps([kind, a, b, seconds]).encode() + b"\n")
+            self._questions.write(json.dumps([kind, a, b, seconds, seconds * WALL_FACTOR]).encode() + b"\n")
         except BrokenPipeError as error:
             raise WorkerTimeoutError("the process has ended") from error
         try:
@@ -56,7 +61,7 @@ class Worker:
                 raise
             raise RuntimeError("a grading process cannot start: try `python -m rdiverse.grading.worker`") from error
         self._has_answered = True
-        return self._line(seconds) == b"1"
+        return self._line(seconds * WALL_FACTOR) == b"1"
 
     def end(self) -> None:
         """Kill the process and wait for it, so that no zombie is left."""

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import gcd
 
-from rdiverse.grading.algebra import Sum, add, scale, symbol
+from rdiverse.grading.algebra import UNIT, Sum, add, scale, symbol
 from rdiverse.grading.errors import UnreadableError
-from rdiverse.grading.forms import Form, group, of_value
+from rdiverse.grading.forms import Form, group, labelled, of_value
+from rdiverse.grading.numbers import written
 
 _SIGN = re.compile(r"<=|>=|!=|\\(?:leqslant|geqslant|leq|geq|le|ge|neq|ne|lt|gt|equiv|approx|in)(?![A-Za-z])|[=<>]")
 _NAMES = {
@@ -24,7 +25,7 @@ _LABEL = re.compile(
 )
 _LONG_WORD = re.compile(r"\A\s*[A-Za-z]{2,}\s*\Z")
 
-_INFINITY = ("symbol", "infty")
+_INFINITY = ("symbol", r"\infty")
 _MINUS_INFINITY = ("multiply", ("number", "-1"), _INFINITY)
 
 Reader = Callable[[str], Form]
@@ -67,7 +68,7 @@ def as_list(items: list[Form]) -> Form:
     """Several answers: unordered, by their labels when these differ."""
     labels = {item.source for item in items if item.kind == "label"}
     if all(item.kind == "label" for item in items) and len(labels) == len(items):
-        return group("labels", sorted((group(item.source, [item.items[0]]) for item in items), key=lambda f: f.key))
+        return group("labels", [labelled(item.source, item.items[0]) for item in items], ordered=False)
     return group("list", [item.items[0] if item.kind == "label" else item for item in items], ordered=False)
 
 
@@ -91,11 +92,15 @@ def _inequality(sides: list[Form], signs: list[str]) -> Form:
     difference, leading = _difference(left, right)
     if leading < 0:
         sign = _FLIPPED[sign]
-    return group(f"{sign}0", [_value(scale(difference, 1 / leading), left, right)])
+    difference = scale(difference, 1 / leading)
+    bound = scale(add(difference, scale(only, Fraction(-1))), Fraction(-1)) if (only := _only_symbol(difference)) else None
+    if bound is not None and sign != "!=":
+        return _ray(of_value(bound, ("number", written(bound.constant or Fraction(0)))), sign)
+    return group(f"{sign}0", [_value(difference, left, right)])
 
 
 def _ray(bound: Form, sign: str) -> Form:
-    infinity = symbol("infty")
+    infinity = symbol(r"\infty")
     if sign in {">", ">="}:
         return group(("[" if sign == ">=" else "(") + ")", [bound, of_value(infinity, _INFINITY)])
     return group("(" + ("]" if sign == "<=" else ")"), [of_value(scale(infinity, Fraction(-1)), _MINUS_INFINITY), bound])
@@ -141,6 +146,13 @@ def _is_symbol(value: Sum) -> bool:
     return (
         len(terms) == 1 and terms[0][1] == 1 and len(terms[0][0]) == 1 and terms[0][0][0][0].symbolic and terms[0][0][0][1] == 1
     )
+
+
+def _only_symbol(value: Sum) -> Sum | None:
+    """The symbol x of a sum x + c."""
+    rest = {term: c for term, c in value.terms.items() if term != UNIT}
+    alone = Sum(rest)
+    return alone if rest and _is_symbol(alone) else None
 
 
 def _known(form: Form) -> Sum:

@@ -1,9 +1,9 @@
 """One process of the grading pool: reads questions from stdin, a JSON array a line.
 
-`["nodes", a, b, seconds]` asks about two trees, `["latex", a, b, seconds]` about two answers. Each is answered by two
-lines: "started" when the library is there, then 1, 0 or an error's name. It ends when stdin does, when the process that
-holds the lifeline does, and, whatever the library is doing, shortly after a question's time is up: a kernel timer needs no
-interpreter, which may be deep in one long multiplication.
+`["nodes", a, b, seconds, wall_seconds]` asks about two trees, `"latex"` in its place about two answers; arguments name the
+kinds to prepare for. Each question is answered by two lines: "started" when the library is there, then 1, 0 or an error's
+name. The process ends when stdin does, when the one that holds the lifeline does, and, whatever the library is doing, when a
+question's seconds of CPU are used up: the kernel's timer needs no interpreter, which may be deep in one long multiplication.
 """
 
 import contextlib
@@ -22,8 +22,9 @@ from rdiverse.runs.lifeline import watch_lifeline
 MEMORY_BYTES = 2 << 30
 """Address space of a worker: what needs more is unequal."""
 GRACE_SECONDS = 1.0
-"""How long after a question's time the kernel ends a worker that its parent did not."""
+"""How long after a question's time on the clock the kernel ends a worker that its parent did not."""
 
+Check = Callable[[Any, Any], bool]
 _CHECKS = {"nodes": ("rdiverse.grading.precise", "same_expression"), "latex": ("rdiverse.grading.symbolic", "same_latex")}
 
 
@@ -37,18 +38,29 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     # Whatever a library prints must not look like an answer.
     os.dup2(2, 1)
+    checks = {kind: _loaded(kind) for kind in sys.argv[1:]}
     for line in sys.stdin:
-        kind, a, b, seconds = json.loads(line)
-        # Imported when first needed, and on no question's time: a symbolic library takes seconds.
-        module, function = _CHECKS[kind]
-        check = getattr(importlib.import_module(module), function)
+        kind, a, b, seconds, wall_seconds = json.loads(line)
+        if kind not in checks:
+            checks[kind] = _loaded(kind)
         print("started", file=answers)
-        signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_SECONDS)
-        print(_answer(check, a, b), file=answers)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, wall_seconds + GRACE_SECONDS)
+        answer = _answer(checks[kind], a, b)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        print(answer, file=answers)
 
 
-def _answer(check: Callable[[Any, Any], bool], a: Any, b: Any) -> str:
+def _loaded(kind: str) -> Check:
+    """Import a library when it is first needed, and on no question's time: a symbolic one takes seconds."""
+    module = importlib.import_module(_CHECKS[kind][0])
+    module.warm_up()
+    check: Check = getattr(module, _CHECKS[kind][1])
+    return check
+
+
+def _answer(check: Check, a: Any, b: Any) -> str:
     try:
         return "1" if check(a, b) else "0"
     except Exception as error:  # noqa: BLE001  a library may fail in any way, and that is an answer
