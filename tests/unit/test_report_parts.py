@@ -63,7 +63,7 @@ def test_charts_are_well_formed_and_null_when_there_is_nothing_to_draw():
 
 def test_a_line_stands_where_its_values_are():
     drawn = ET.fromstring(str(line_chart([Series("one", 0, [Point(1, 0.0), Point(2, 0.5), Point(3, 1.0)])], "t")))
-    points = [tuple(map(float, p.split(","))) for p in drawn.find("polyline").get("points").split()]
+    points = [tuple(map(float, p.split(","))) for p in drawn.find(".//polyline").get("points").split()]
     (x1, y1), (x2, y2), (x3, y3) = points
     assert x2 - x1 == pytest.approx(x3 - x2)
     assert y1 - y2 == pytest.approx(y2 - y3)

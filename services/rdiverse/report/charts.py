@@ -66,7 +66,12 @@ def line_chart(
         _frame(steps, at_y, tick),
         _x_axis([x for x in xs if math.isclose(x / x_every, round(x / x_every))], at_x, x_label),
     ]
-    parts += [_line(line, at_x, at_y, show) for line in series if line.points]
+    # Lines whose points coincide would hide each other's whiskers.
+    apart = 4.0 if any(point.low is not None for point in points) else 0.0
+    drawn = [line for line in series if line.points]
+    for i, line in enumerate(drawn):
+        shift = apart * (i - (len(drawn) - 1) / 2)
+        parts.append(element("g", _line(line, at_x, at_y, show), transform=f"translate({shift:g} 0)"))
     return _svg(title, HEIGHT, parts)
 
 

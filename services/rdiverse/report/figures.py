@@ -37,7 +37,7 @@ def accuracy(data: RunData) -> list[Figure]:
     said = ""
     if found:
         said = (
-            f" {found['questions']:,} questions, {found['samples']} samples each at temperature "
+            f" {found['questions']:,} questions. Sampled: the mean of {found['samples']} drawn at temperature "
             f"{found['sampling']['temperature']:g}, top-p {found['sampling']['top_p']:g}. Whiskers: {found['interval']}."
         )
     caption = "Share of right answers; no box is a wrong answer, nothing is guessed." + said
