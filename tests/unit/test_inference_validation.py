@@ -1,0 +1,132 @@
+"""Field rules of the protos: what breaks one is named."""
+
+import pytest
+
+from rdiverse.config import SamplingConfig
+from rdiverse.grpcio_kit.errors import InvalidFieldError
+from rdiverse.inference import validation
+from rdiverse.inference.tokens import cut_at_stop
+from rdiverse.v1.challenger_pb2 import ProposeRequest
+from rdiverse.v1.language_model_pb2 import EmbedRequest, GenerateRequest, Prompt
+from rdiverse.v1.model_control_pb2 import LoadWeightsRequest
+from rdiverse.v1.sampling_pb2 import Sampling
+from rdiverse.v1.solver_pb2 import Problem, SolveSettings
+
+DEFAULTS = SamplingConfig(top_k=40, max_tokens=100)
+FINE = [Prompt(user="x")]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "field"),
+    [
+        (Sampling(temperature=-1), "temperature"),
+        (Sampling(temperature=10.5), "temperature"),
+        (Sampling(temperature=float("nan")), "temperature"),
+        (Sampling(temperature=float("inf")), "temperature"),
+        (Sampling(top_p=0), "top_p"),
+        (Sampling(top_p=1.01), "top_p"),
+        (Sampling(top_p=float("nan")), "top_p"),
+        (Sampling(top_k=-1), "top_k"),
+        (Sampling(top_k=1_000_001), "top_k"),
+        (Sampling(max_tokens=0), "max_tokens"),
+        (Sampling(max_tokens=65_537), "max_tokens"),
+        (Sampling(stop=["x"] * 17), "stop"),
+        (Sampling(stop=["fine", ""]), "stop[1]"),
+        (Sampling(stop=["x" * 257]), "stop[0]"),
+    ],
+)
+def test_sampling_out_of_range_is_named(sampling, field):
+    with pytest.raises(InvalidFieldError) as caught:
+        validation.read_sampling(sampling, DEFAULTS)
+    assert caught.value.fields[0].field == f"sampling.{field}"
+
+
+def test_what_is_left_out_takes_the_roles_default():
+    params = validation.read_sampling(Sampling(temperature=0.5, stop=["\n"]), DEFAULTS)
+    assert (params.temperature, params.top_p, params.top_k, params.max_tokens, params.stop) == (0.5, 1.0, 40, 100, ("\n",))
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (GenerateRequest(prompts=FINE, n=0), "n"),
+        (GenerateRequest(prompts=FINE, n=10_000), "n"),
+        (GenerateRequest(prompts=FINE, n=2, sampling=Sampling(temperature=0)), "n"),
+        (GenerateRequest(n=1), "prompts"),
+        (GenerateRequest(prompts=FINE * 4097, n=1), "prompts"),
+        (GenerateRequest(prompts=[*FINE, Prompt(user="")], n=1), "prompts[1].user"),
+        (GenerateRequest(prompts=[Prompt(user="x" * 2**20)], n=1), "prompts[0].user"),
+        (GenerateRequest(prompts=[Prompt(user="x", system="x" * 65_537)], n=1), "prompts[0].system"),
+        (GenerateRequest(prompts=FINE, n=1, expected_weights="x" * 257), "expected_weights"),
+    ],
+)
+def test_generate_names_the_field(request_, field):
+    with pytest.raises(InvalidFieldError) as caught:
+        validation.check_generate(request_, DEFAULTS)
+    assert caught.value.fields[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (ProposeRequest(count=0), "count"),
+        (ProposeRequest(count=100_001), "count"),
+        (ProposeRequest(count=1, first_index=-1), "first_index"),
+        (ProposeRequest(count=2, sampling=Sampling(temperature=0)), "count"),
+    ],
+)
+def test_propose_names_the_field(request_, field):
+    with pytest.raises(InvalidFieldError) as caught:
+        validation.check_propose(request_, DEFAULTS)
+    assert caught.value.fields[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        (SolveSettings(samples=0), "settings.samples"),
+        (SolveSettings(samples=1025), "settings.samples"),
+        (SolveSettings(samples=10, sampling=Sampling(temperature=0)), "settings.samples"),
+        (SolveSettings(samples=1, sampling=Sampling(temperature=-1)), "settings.sampling.temperature"),
+    ],
+)
+def test_solve_settings_name_the_field(settings, field):
+    with pytest.raises(InvalidFieldError) as caught:
+        validation.check_settings(settings, DEFAULTS)
+    assert caught.value.fields[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("problem", "field"),
+    [
+        (Problem(index=-1, question="x"), "problem.index"),
+        (Problem(index=3, question="x"), "problem.index"),
+        (Problem(index=4, question=""), "problem[4].question"),
+        (Problem(index=4, question="x" * 65_537), "problem[4].question"),
+    ],
+)
+def test_a_problem_names_the_field(problem, field):
+    with pytest.raises(InvalidFieldError) as caught:
+        validation.check_problem(problem, {3})
+    assert caught.value.fields[0].field == field
+
+
+def test_embed_and_load_name_the_field():
+    for check, request_, field in [
+        (validation.check_embed, EmbedRequest(), "texts"),
+        (validation.check_embed, EmbedRequest(texts=["fine", ""]), "texts[1]"),
+        (validation.check_load, LoadWeightsRequest(), "path"),
+        (validation.check_load, LoadWeightsRequest(path="a\0b"), "path"),
+        (validation.check_load, LoadWeightsRequest(path="a", version="x" * 257), "version"),
+    ]:
+        with pytest.raises(InvalidFieldError) as caught:
+            check(request_)
+        assert caught.value.fields[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("text", "stop", "kept"),
+    [("abc", (), "abc"), ("abc", ("x",), "abc"), ("abcabc", ("c", "bc"), "a"), ("stop", ("stop",), ""), ("a\nb", ("\n",), "a")],
+)
+def test_a_completion_ends_before_the_first_stop_string(text, stop, kept):
+    assert cut_at_stop(text, stop) == kept
