@@ -91,7 +91,7 @@ class Evaluation:
     accuracy_greedy_interval: tuple[float, float] | None
     interval: str
     worst_skill: float | None
-    """Mean sampled accuracy of the worst tenth of the skills; null where no question names one."""
+    """Mean sampled accuracy of the worst tenth of the skills (see `worst_tenth`); null where no question names one."""
     pass_at_k: dict[str, float]
     unboxed_sampled: int
     unboxed_greedy: int | None
@@ -129,18 +129,21 @@ def benchmark_figures(benchmark: Benchmark, sampled: Graded, greedy: Graded | No
     )
 
 
-def skill_figures(benchmarks: list[Benchmark], sampled: list[Graded], greedy: list[Graded] | None) -> tuple[SkillFigures, ...]:
-    """Sum up every named skill, in alphabetical order."""
+def skill_figures(
+    benchmarks: list[Benchmark], sampled: list[Graded], greedy: list[Graded] | None
+) -> tuple[tuple[SkillFigures, ...], float | None]:
+    """Every named skill, in alphabetical order, and the accuracy of the worst tenth of them."""
     names = np.array([item.skill or "" for benchmark in benchmarks for item in benchmark.items])
-    drawn = np.concatenate([graded.right.mean(axis=1) for graded in sampled])
+    drawn = np.concatenate([graded.right for graded in sampled])
     best = np.concatenate([graded.right[:, 0] for graded in greedy]) if greedy else None
     figures = []
-    for skill in np.unique(names):
-        if skill:
-            rows = names == skill
-            top = float(best[rows].mean()) if best is not None else None
-            figures.append(SkillFigures(str(skill), int(rows.sum()), float(drawn[rows].mean()), top))
-    return tuple(figures)
+    by_sample = []
+    for skill in np.unique(names[names != ""]):
+        rows = names == skill
+        top = float(best[rows].mean()) if best is not None else None
+        figures.append(SkillFigures(str(skill), int(rows.sum()), float(drawn[rows].mean()), top))
+        by_sample.append(drawn[rows].mean(axis=0))
+    return tuple(figures), worst_tenth(np.array(by_sample)) if by_sample else None
 
 
 def sum_up(
@@ -159,7 +162,7 @@ def sum_up(
         benchmark_figures(benchmark, drawn, greedy[i] if greedy else None)
         for i, (benchmark, drawn) in enumerate(zip(benchmarks, sampled, strict=True))
     ]
-    skills = skill_figures(benchmarks, sampled, greedy)
+    skills, worst = skill_figures(benchmarks, sampled, greedy)
     mean = mean_of([mean_at_k(graded.right) for graded in sampled])
     best: Estimate | None = mean_of([mean_at_k(graded.right) for graded in greedy]) if greedy else None
     return Evaluation(
@@ -173,7 +176,7 @@ def sum_up(
         accuracy_greedy=best.value if best else None,
         accuracy_greedy_interval=(best.low, best.high) if best else None,
         interval=INTERVAL,
-        worst_skill=worst_tenth([figure.accuracy_sampled for figure in skills]) if skills else None,
+        worst_skill=worst,
         pass_at_k={k: float(np.mean([row.pass_at_k[k] for row in rows])) for k in rows[0].pass_at_k},
         unboxed_sampled=sum(graded.unboxed for graded in sampled),
         unboxed_greedy=sum(graded.unboxed for graded in greedy) if greedy else None,

@@ -23,6 +23,8 @@ class Figure(NamedTuple):
 
 
 ACCURACY = "The Solver on questions that it was never trained on. Iteration 0 is the base model."
+MIN_ANSWERS = 16
+"""With fewer answers a skill its accuracy is mostly luck, and a list of the worst is a list of the unlucky."""
 LABELS = (
     "Each well-formed question is answered several times; s is the share of the answers that agree with the majority. "
     "Questions outside the band are turned away as too easy or too uncertain."
@@ -43,7 +45,7 @@ def accuracy(data: RunData) -> list[Figure]:
     caption = "Share of right answers; no box is a wrong answer, nothing is guessed." + said
     main = _figure("Held-out accuracy", [sampled, greedy, worst], caption)
     curve = _pass_at_k(data)
-    return [figure for figure in (main, curve) if figure]
+    return [figure for figure in (main, curve, _solved_skills(data)) if figure]
 
 
 def illusion_text(data: RunData) -> str:
@@ -158,9 +160,12 @@ def skill_map(data: RunData) -> dict[str, Any] | None:
 
 
 def worst_skills(data: RunData) -> list[dict[str, Any]]:
-    """The ten skills in which the last Solver is worst, beside the base model."""
+    """The ten skills in which the last Solver is worst, beside the base model; none where few answers make each figure."""
     evaluated = [item.evaluation for item in data.iterations if item.evaluation]
     if not evaluated or not evaluated[-1]["skills"]:
+        return []
+    answers = [skill["questions"] * evaluated[-1]["samples"] for skill in evaluated[-1]["skills"]]
+    if min(answers) < MIN_ANSWERS:
         return []
     base = {skill["skill"]: skill for skill in evaluated[0]["skills"]}
     worst = sorted(evaluated[-1]["skills"], key=lambda skill: (skill["accuracy_sampled"], skill["skill"]))[:10]
@@ -249,6 +254,29 @@ def _label_accuracy(data: RunData) -> Figure | None:
         "to the nearest tenth."
     )
     return Figure("Right labels by self-consistency", legend(series), chart, caption) if chart else None
+
+
+def _solved_skills(data: RunData) -> Figure | None:
+    """Skills at both ends."""
+    by_iteration = [
+        (item.t, [skill["accuracy_sampled"] for skill in item.evaluation["skills"]])
+        for item in data.iterations
+        if item.evaluation and item.evaluation["skills"]
+    ]
+    series = [
+        Series(name, slot, [Point(t, sum(a == end for a in found) / len(found)) for t, found in by_iteration])
+        for name, slot, end in (("always solved", 0, 1.0), ("never solved", 3, 0.0))
+    ]
+    chart = line_chart(series, "Skills always and never solved")
+    if chart is None:
+        return None
+    found = next(item.evaluation for item in data.iterations if item.evaluation)
+    answers = sum(skill["questions"] for skill in found["skills"]) * found["samples"] / len(found["skills"])
+    caption = (
+        f"Share of the {len(by_iteration[0][1]):,} skills of the benchmarks all of whose sampled answers were right, or none; "
+        f"{answers:.3g} answers a skill, so luck makes part of both."
+    )
+    return Figure("Skills always and never solved", legend(series), chart, caption)
 
 
 def _consistency(item: IterationData, band: list[float]) -> Figure | None:
