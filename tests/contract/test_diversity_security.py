@@ -214,5 +214,6 @@ def test_nothing_listens_beyond_the_configured_addresses(tmp_path, lite):
     service = Service(tmp_path, lite.uri)
     with running(service):
         process = psutil.Process(service.process.pid)
-        listening = {tuple(found.laddr) for found in process.connections() if found.status == psutil.CONN_LISTEN}
+        found = [each.laddr for each in process.connections() if each.status == psutil.CONN_LISTEN]
+        listening = {(address.ip.removeprefix("::ffff:"), address.port) for address in found}
         assert listening == {("127.0.0.1", service.port), ("127.0.0.1", service.metrics_port)}

@@ -17,6 +17,7 @@ from rdiverse.diversity.messages import ORIGINS, memory_item, read_constants, sc
 from rdiverse.diversity.replay import draw
 from rdiverse.diversity.sam import Embedded, Given, Representation, Sam
 from rdiverse.diversity.scoring import Seen, clusters, penalties
+from rdiverse.diversity.searches import Searches
 from rdiverse.grpcio_kit.errors import InvalidFieldError, ServiceError
 from rdiverse.grpcio_kit.tokens import EVERYTHING, Scope, Tokens, Verb
 from rdiverse.v1 import diversity_pb2 as pb
@@ -44,6 +45,7 @@ class DiversityServicer(DiversityServiceServicer):
         # Few threads that compute: each of them competes with the one that answers health checks.
         self._computing = ThreadPoolExecutor(_COMPUTING, "compute")
         self._reading = ThreadPoolExecutor(_READING, "memory")
+        self._searches = Searches(memory, self._reading)
 
     async def Score(self, request_iterator: Any, context: Any) -> AsyncIterator[pb.ScoreResponse]:  # noqa: N802
         """Reads only."""
@@ -53,7 +55,7 @@ class DiversityServicer(DiversityServiceServicer):
             before = rules.between("header.before_iteration", header.before_iteration, 0, rules.MAX_ITERATION + 1)
             constants = read_constants(header.penalty)
             representation = rules.representation("header.representation", header.representation)
-            given = [rules.item(f"items[{index}]", item) for index, item in enumerate(items)]
+            given = await self._in(self._computing, _given, items, rules.item)
             ledger = await self._ledger(run, header.min_revision, context)
             entries = ledger.before(before) if ledger is not None else ()
             dimension = ledger.dimension if ledger is not None and entries else 0
@@ -67,7 +69,7 @@ class DiversityServicer(DiversityServiceServicer):
                 self._in(self._computing, clusters, [item.question for item in given], embedded, constants),
                 self._seen(ledger, before, embedded, context),
             )
-            results = penalties(embedded, labels, seen, constants)
+            results = await self._in(self._computing, penalties, embedded, labels, seen, constants)
             metrics.BATCH_ITEMS.observe(len(items))
             metrics.CLUSTERS.observe(len({label for label in labels if label >= 0}))
             nearest = {}
@@ -89,7 +91,7 @@ class DiversityServicer(DiversityServiceServicer):
             iteration = rules.between("header.iteration", header.iteration, 1, rules.MAX_ITERATION)
             digest = rules.digest("header.digest", header.digest)
             representation = rules.representation("header.representation", header.representation)
-            given = [rules.committed_item(f"items[{index}]", item) for index, item in enumerate(items)]
+            given = await self._in(self._computing, _given, items, rules.committed_item)
             ledger = await self._ledger(run, "", context)
             if committed(ledger, run, iteration, digest) and ledger is not None:
                 return pb.CommitResponse(revision=str(ledger.revision), items=len(items), already_committed=True)
@@ -140,7 +142,7 @@ class DiversityServicer(DiversityServiceServicer):
                 raise InvalidFieldError("item", f"cannot be embedded: {embedded.failure}")
             await self._check_embedded(given, [embedded], ledger, representation)
             queries = embedded.vector[np.newaxis]
-            found = await self._in(self._reading, self._memory.nearest, ledger, before, queries, count, left(context))
+            found = await self._searches.nearest(ledger, before, queries, count, left(context))
             records = await self._in(self._reading, self._memory.records, ledger, found.keys[0], left(context))
             return pb.FindNeighborsResponse(
                 neighbors=[
@@ -250,8 +252,7 @@ class DiversityServicer(DiversityServiceServicer):
             return None
         vectors = [item.vector for item in embedded if item.vector is not None]
         queries = np.stack(vectors) if vectors else np.zeros((0, ledger.dimension), dtype=np.float32)
-        with metrics.SEARCH_SECONDS.time():
-            nearest = await self._in(self._reading, self._memory.nearest, ledger, before, queries, 1, left(context))
+        nearest = await self._searches.nearest(ledger, before, queries, 1, left(context))
         total, count = await self._in(self._reading, self._memory.total, ledger, before, left(context))
         return Seen(nearest, total, count)
 
@@ -263,6 +264,10 @@ def left(context: Any) -> float:
     """Seconds until the caller gives up."""
     left = context.time_remaining()
     return LONGEST_CALL_SECONDS if left is None else max(float(left) - _MARGIN_SECONDS, 0.001)
+
+
+def _given(items: Sequence[pb.Item], check: Callable[[str, pb.Item], Given]) -> list[Given]:
+    return [check(f"items[{index}]", item) for index, item in enumerate(items)]
 
 
 async def _read_batch(requests: AsyncIterator[Any], header_type: type[Any], most: int) -> tuple[Any, list[pb.Item]]:
