@@ -63,7 +63,7 @@ def made_questions(rng: random.Random) -> Iterator[list[str]]:
 
 
 def _integers(n: int) -> list[str]:
-    return [str(n), f"{n}.0", rf"{n}\text{{ cm}}", f"x = {n}", f"${n}$", f"{10 * n}/10", f"{1000 * n:,}/1000"]
+    return [str(n), f"{n}.0", rf"{n}\text{{ cm}}", f"x = {n}", f"${n}$", f"{10 * n}/10", rf"\frac{{{10 * n}}}{{10}}"]
 
 
 def _fractions(n: int) -> list[str]:

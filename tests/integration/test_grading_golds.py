@@ -73,7 +73,7 @@ def top_level(gold: str) -> list[str]:
 def variants(gold: str) -> Iterator[tuple[str, str]]:
     """Other spellings of the same answer."""
     text = bare(gold)
-    value = number(text)
+    value = number(text) if (ratio := FRACTION.fullmatch(text)) is None else Fraction(int(ratio[1]), int(ratio[2]))
     yield "dollars", f"${text}$"
     yield "full stop", f"{text}."
     unspaceable = "e" in text.lower() or re.search(r"\d,\d{3}", text)

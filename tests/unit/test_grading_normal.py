@@ -79,9 +79,18 @@ SAME = [
     [r"\emptyset", r"\varnothing", r"\{\}", "∅"],
     ["1+2i", "2i + 1", r"\frac{5}{1-2i}"],
     [r"\sqrt[3]{-8}", "-2"],
+    ["3,000,000", "3 million", r"3 \text{ million}", r"\$3 \text{ million dollars}", "3 million dollars"],
+    ["25%", r"25 \text{ percent}", "25 percent", r"25 \%"],
+    ["(3,4)", r"(3 \text{ cm}, 4 \text{ cm})", r"(3\mathrm{~cm},4\mathrm{~cm})"],
+    ["9.8", r"9.8 \text{ m/s}^2", r"9.8 \mathrm{~m} / \mathrm{s}^{2}", "9.8 m/s^2"],
 ]
 
 DIFFERENT = [
+    (r"3 \text{ AM}", r"3 \text{ PM}"),
+    ("3 million", "3 billion"),
+    (r"n \text{ is even}", r"n \text{ is odd}"),
+    (r"n \text{ is even}", "n"),
+    ("3 dozen", "3"),
     ("7", "-7"),
     ("7", "8"),
     ("7", "70"),

@@ -8,7 +8,7 @@ from rdiverse.grading.forms import Form
 from rdiverse.grading.parser import Node
 
 _COMMAND = re.compile(r"\\[A-Za-z]{2,}")
-_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}")
+_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}|\\(?:text|mbox|mathrm)")
 
 
 class Question(NamedTuple):
