@@ -38,7 +38,8 @@ def local_phase(folder: Path, role: Role, seed: int, *overrides: str) -> Phase:
     return Phase(
         role=role, iteration=1, config_path=folder / "config.yaml", model=Path(resolve_resource(config.model)),
         output=folder / "weights", resume_dir=folder / "resume", log_path=folder / "log.txt",
-        metrics_path=folder / "metrics.jsonl", events_path=folder / "events.jsonl", seed=seed, dataset=folder / "dataset.parquet",
+        metrics_path=folder / "metrics.jsonl", events_path=folder / "events.jsonl", seed=seed,
+        dataset=folder / "dataset.parquet",
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ HANDED_ON = ("RDIVERSE_SOLVER_ADDRESS", "RDIVERSE_DIVERSITY_ADDRESS", "RDIVERSE_
 
 GROUP, VERSION, PLURAL = "kubeflow.org", "v1", "pytorchjobs"
 WATCH_SECONDS = 30
+PAUSE_SECONDS = 0.5
 STUCK_SECONDS = 180.0
 """A pod whose image cannot be pulled is given this long: registries fail for moments."""
 API_GONE_SECONDS = 300.0
@@ -178,14 +179,14 @@ class PyTorchJobLauncher:
                 f"{phase.step}: the Kubernetes API has not answered for {self._api_gone_seconds:.0f} s: {_said(error)}."
                 " The job may still run; start the step again to re-attach"
             ) from error
-        time.sleep(1.0)
+        time.sleep(PAUSE_SECONDS)
 
     def _wait_until_gone(self, phase: Phase, name: str) -> None:
         began = time.monotonic()
         while self._get(name) is not None:
             if time.monotonic() - began > self._api_gone_seconds:
                 raise TrainingFailed(f"{phase.step}: PyTorchJob {name} of an earlier attempt cannot be deleted")
-            time.sleep(0.5)
+            time.sleep(PAUSE_SECONDS)
 
     @property
     def _api(self) -> Any:
