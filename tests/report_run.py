@@ -56,12 +56,15 @@ def make_run(workspace: Path, iterations: int = 3, pool: int = 120, dimension: i
 
 
 def _write_metrics(run: RunFolder, rng: np.random.Generator, iterations: int) -> None:
+    cost = {"tokens_per_second": 15_000.0, "peak_memory_bytes": 700 * 2**20}
+    cost |= {"seconds": {"rollout": 1.5, "reward": 0.75, "update": 2.25, "save": 0.125, "step": 4.625}}
     rows = []
     for t in range(1, iterations + 1):
         for step in range(1, 6):
             terms = {"uncertainty": 0.3 + 0.05 * rng.random(), "p_rep": 0.06 - 0.004 * step, "p_map": 0.1 if t > 1 else 0.0}
-            rows.append({"phase": "challenger", "iteration": t, "step": step, **terms, "malformed": 0.2 / step, "reward": 0.2})
-        solver = {"phase": "solver", "iteration": t, "equal_groups": 0.3}
+            figures = terms | {"malformed": 0.2 / step, "reward": -0.2} | cost
+            rows.append({"phase": "challenger", "iteration": t, "step": step} | figures)
+        solver = {"phase": "solver", "iteration": t, "equal_groups": 0.3} | cost
         rows += [{**solver, "step": step, "reward": 0.5 + 0.01 * step} for step in range(1, 16)]
     run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

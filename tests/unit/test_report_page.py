@@ -63,6 +63,11 @@ def test_times_are_the_summarys_own(run, source):
             assert f'<data value="{seconds!r}">' in source
 
 
+def test_the_trainers_steps_are_summed_by_phase(source):
+    row = re.search(r'<tr><th scope="row">2</th><td>solver</td><td>15</td>(.*?)</tr>', source).group(1)
+    assert re.findall(r'data value="([^"]+)"', row) == ["22.5", "11.25", "33.75", "1.875", "15000", str(700 * 2**20)]
+
+
 def test_the_page_needs_nothing_and_runs_nothing(source):
     tags = Page(source).tags
     assert not {tag for tag, _ in tags} & {

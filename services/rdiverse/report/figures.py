@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from rdiverse.report import skillmap
-from rdiverse.report.charts import Point, Series, histogram, legend, line_chart, stacked_bars
+from rdiverse.report.charts import Point, Series, histogram, legend, line_chart
 from rdiverse.report.data import IterationData, Row, RunData
 from rdiverse.report.marks import axis_decimal, decimal
 from rdiverse.report.text import visible
@@ -170,24 +170,6 @@ def worst_skills(data: RunData) -> list[dict[str, Any]]:
     base = {skill["skill"]: skill for skill in evaluated[0]["skills"]}
     worst = sorted(evaluated[-1]["skills"], key=lambda skill: (skill["accuracy_sampled"], skill["skill"]))[:10]
     return [{**skill, "base": base[skill["skill"]]["accuracy_sampled"]} for skill in worst]
-
-
-def step_names(data: RunData) -> list[str]:
-    """Steps that have a time, in the order of the pipeline; what is part of other steps comes last."""
-    rows = sorted(data.summary["iterations"], key=lambda row: -len(row["seconds"]))
-    names = dict.fromkeys(step for row in rows for step in row["seconds"])
-    return sorted(names, key=lambda step: step.startswith("of which"))
-
-
-def timing(data: RunData) -> tuple[Markup, list[str]] | None:
-    """Seconds by step, and the steps in the bars' order. "of which" is part of other steps, and no bar."""
-    steps = [step for step in step_names(data) if not step.startswith("of which")]
-    rows = [
-        (f"{row['iteration']}", [(step, row["seconds"].get(step) or 0.0) for step in steps])
-        for row in data.summary["iterations"]
-    ]
-    chart = stacked_bars(rows, "Seconds by step and iteration")
-    return (chart, steps) if chart else None
 
 
 def _figure(title: str, series: list[Series], caption: str, shares: bool = True) -> Figure | None:

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rdiverse.report import figures, marks
+from rdiverse.report import costs, figures, marks
 from rdiverse.report.data import RunData, read_run
 from rdiverse.report.figures import Figure
 from rdiverse.report.questions import EACH, groups_of
@@ -37,6 +37,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "decimal": marks.decimal,
     "count": lambda value: f"{value:,}",
     "seconds": lambda value: f"{value:.1f}",
+    "mebibytes": lambda value: f"{value / 2**20:,.0f} MiB",
 }
 
 
@@ -72,8 +73,9 @@ def render(data: RunData) -> str:
         sections=_sections(data),
         skill_map=figures.skill_map(data),
         worst_skills=figures.worst_skills(data),
-        steps=figures.step_names(data),
-        timing=figures.timing(data),
+        steps=costs.step_names(data),
+        timing=costs.timing(data),
+        trainers=costs.trainers(data),
         iterations=[(item.t, groups_of(item, data.config["penalty"])) for item in data.iterations if item.t],
         each=EACH,
     )
