@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from rdiverse.config import SamplingConfig
-from rdiverse.evaluation import Benchmark, Item, evaluate
+from rdiverse.evaluation import Benchmark, IncompleteError, Item, WrongWeightsError, evaluate
 from rdiverse.grading.pool import GradingPool
 
 
@@ -20,24 +20,27 @@ class Sample:
 
 @dataclass
 class Solved:
+    index: int
     samples: list[Sample]
     weights: str = "w1"
 
 
 @dataclass
 class Scripted:
-    """Answers each question with the given boxes, the first of them when greedy."""
+    """Answers each question with the given boxes, the first of them when greedy; the last question first."""
 
     answers: dict[str, list[str | None]]
     calls: list[tuple[int, float, int | None, str]] = field(default_factory=list)
+    weights: tuple[str, ...] = ("w1",)
+    lost: int = 0
 
-    def solve(self, questions, samples, *, seed, sampling, expected_weights, return_samples):
+    def iter_solve(self, questions, samples, *, seed, sampling, expected_weights, return_samples):
         assert return_samples
         self.calls.append((samples, sampling.temperature, seed, expected_weights))
-        return [
-            Solved([Sample(a, "", "length" if a is None else "stop") for a in self.answers[question][:samples]])
-            for question in questions
-        ]
+        weights = self.weights[min(len(self.calls), len(self.weights)) - 1]
+        for index in reversed(range(self.lost, len(questions))):
+            drawn = [Sample(a, "", "length" if a is None else "stop") for a in self.answers[questions[index]][:samples]]
+            yield Solved(index, drawn, weights)
 
 
 SETS = [
@@ -127,3 +130,38 @@ def test_the_result_is_json_and_says_how_it_was_made(pool):
 def test_nothing_to_measure_on_is_an_error(pool):
     with pytest.raises(ValueError, match="at least one benchmark"):
         evaluate([], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grader=pool)
+
+
+def measure(solver, pool, **more):
+    settings = {"samples": 4, "sampling": SamplingConfig(), "greedy": True, "seed": 0, "expected_weights": ""}
+    return evaluate(SETS, solver, grader=pool, **settings, **more)
+
+
+def test_progress_is_told_answer_by_answer(pool):
+    told = []
+    measure(Scripted(ANSWERS), pool, progress=lambda done, total: told.append((done, total)))
+    assert told[0] == (0, 15)
+    assert told[-1] == (15, 15)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert len(told) == 1 + 3 + 3
+
+
+def test_a_model_that_changes_on_the_way_is_an_error(pool):
+    with pytest.raises(WrongWeightsError, match=r"from w\d to w\d"):
+        measure(Scripted(ANSWERS, weights=("w1", "w2")), pool)
+
+
+def test_a_call_that_ends_early_is_an_error_and_never_fewer_data(pool):
+    with pytest.raises(IncompleteError, match="2 of 3 questions"):
+        measure(Scripted(ANSWERS, lost=1), pool)
+    with pytest.raises(IncompleteError, match="4 of 8 answers"):
+        evaluate(
+            SETS,
+            Scripted(ANSWERS),
+            samples=8,
+            sampling=SamplingConfig(),
+            greedy=False,
+            seed=0,
+            expected_weights="",
+            grader=pool,
+        )

@@ -1,6 +1,6 @@
 """Held-out benchmarks and honest scoring."""
 
-from rdiverse.evaluation.ask import WrongWeightsError
+from rdiverse.evaluation.ask import IncompleteError, WrongWeightsError
 from rdiverse.evaluation.benchmarks import load_benchmark
 from rdiverse.evaluation.evaluate import evaluate
 from rdiverse.evaluation.figures import Evaluation
@@ -11,6 +11,7 @@ __all__ = [
     "Benchmark",
     "BenchmarkError",
     "Evaluation",
+    "IncompleteError",
     "Item",
     "Kind",
     "StoreError",

@@ -1,6 +1,6 @@
 """What is asked of a Solver, in which portions, and what it answered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -112,6 +112,10 @@ class Solved(Protocol):
     """The samples of one question."""
 
     @property
+    def index(self) -> int:
+        """Position of the question in the call."""
+
+    @property
     def samples(self) -> Sequence[Sample]:
         """In the order drawn."""
 
@@ -123,7 +127,7 @@ class Solved(Protocol):
 class Solver(Protocol):
     """A Solver behind an address: `rdiverse.inference.client.SolverClient`."""
 
-    def solve(
+    def iter_solve(
         self,
         questions: Sequence[str],
         samples: int,
@@ -132,5 +136,5 @@ class Solver(Protocol):
         sampling: SamplingConfig,
         expected_weights: str,
         return_samples: bool,
-    ) -> Sequence[Solved]:
-        """Answer each question `samples` times, in order."""
+    ) -> Iterator[Solved]:
+        """Answer each question `samples` times and give each result as soon as it is there."""

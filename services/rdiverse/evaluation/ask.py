@@ -1,9 +1,10 @@
 """Asks a Solver for the portions that are not there yet."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Protocol
 
-from rdiverse.evaluation.answers import Answer, Plan, Portion, Solver
+from rdiverse.evaluation.answers import Answer, Plan, Portion, Solved, Solver
 from rdiverse.evaluation.store import Answered, Store
 
 IN_FLIGHT = 3
@@ -14,8 +15,12 @@ class WrongWeightsError(RuntimeError):
     """Other weights answered than before; the text names both."""
 
 
+class IncompleteError(RuntimeError):
+    """A Solver ended a call without having answered every question as often as it was asked."""
+
+
 class Progress(Protocol):
-    """Told after every portion."""
+    """Told whenever a question is answered, from one thread at a time."""
 
     def __call__(self, done: int, total: int) -> None:
         """`done` of `total` answers are there."""
@@ -24,31 +29,34 @@ class Progress(Protocol):
 def ask(plan: Plan, solver: Solver, store: Store, progress: Progress | None = None) -> None:
     """Ask every portion that `store` does not hold, a few at a time, and hand each to it whole.
 
-    Raises WrongWeightsError when the model changes on the way, and whatever the client raises; what was stored stays.
+    Raises WrongWeightsError when the model changes on the way, IncompleteError, and whatever the client raises; what was
+    stored stays.
     """
     portions = plan.portions()
     missing = [portion for portion in portions if not store.has(portion)]
-    total = sum(_rows(plan, portion) for portion in portions)
-    done = total - sum(_rows(plan, portion) for portion in missing)
+    count = _Count(sum(_rows(plan, portion) for portion in portions), progress)
+    count.add(count.total - sum(_rows(plan, portion) for portion in missing))
     questions = [item.question for item in plan.items]
 
     def call(portion: Portion) -> Answered:
-        solved = solver.solve(
+        samples = plan.answers_of(portion.kind)
+        found: dict[int, Solved] = {}
+        for solved in solver.iter_solve(
             questions[portion.start : portion.stop],
-            plan.answers_of(portion.kind),
+            samples,
             seed=plan.seed_of(portion),
             sampling=plan.sampling_of(portion.kind),
             expected_weights=plan.weights,
             return_samples=True,
-        )
-        weights = solved[0].weights
-        for each in solved:
-            _check_same(weights, each.weights)
-        answers = [[Answer(s.answer, s.text, s.finish_reason, s.completion_tokens) for s in each.samples] for each in solved]
-        return Answered(answers, weights)
+        ):
+            if len(solved.samples) != samples:
+                raise IncompleteError(f"the Solver gave {len(solved.samples)} of {samples} answers to a question")
+            found[solved.index] = solved
+            count.add(samples)
+        if len(found) != portion.stop - portion.start:
+            raise IncompleteError(f"the Solver answered {len(found)} of {portion.stop - portion.start} questions")
+        return _answered([found[index] for index in sorted(found)])
 
-    if progress:
-        progress(done, total)
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="evaluate") as pool:
         asked = {pool.submit(call, portion): portion for portion in missing}
         try:
@@ -57,12 +65,32 @@ def ask(plan: Plan, solver: Solver, store: Store, progress: Progress | None = No
                 answered = future.result()
                 _check_same(store.weights or answered.weights, answered.weights)
                 store.add(portion, answered)
-                done += _rows(plan, portion)
-                if progress:
-                    progress(done, total)
         finally:
             for future in asked:
                 future.cancel()
+
+
+class _Count:
+    """Counts answers, from several threads."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.total = total
+        self._progress = progress
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, answers: int) -> None:
+        with self._lock:
+            self._done += answers
+            if self._progress:
+                self._progress(self._done, self.total)
+
+
+def _answered(solved: list[Solved]) -> Answered:
+    for each in solved:
+        _check_same(solved[0].weights, each.weights)
+    answers = [[Answer(s.answer, s.text, s.finish_reason, s.completion_tokens) for s in each.samples] for each in solved]
+    return Answered(answers, solved[0].weights)
 
 
 def _check_same(before: str, now: str) -> None:

@@ -15,6 +15,8 @@ USER = "Question:\n{question}\n\nFirst answer:\n{first}\n\nSecond answer:\n{seco
 RZERO_SYSTEM = "You check answers to mathematical questions."
 RZERO_USER = "A given answer: {answer}\n\nThe true answer: {truth}\n\nIs the given answer right? Reply Yes or No, nothing else."
 PROMPTS_A_CALL = 1024
+MAX_ANSWER, MAX_RESPONSE = 2000, 16_000
+"""Characters that the judge is shown of an answer, and of a response's end: one that ran wild must not fail the whole call."""
 
 
 class Completion(Protocol):
@@ -68,14 +70,19 @@ class Judge:
         """Ask about every pair in both directions; equal pairs are asked once."""
         asked = list(dict.fromkeys(pairs))
         ordered = [(p.question, p.gold, p.answer) for p in asked] + [(p.question, p.answer, p.gold) for p in asked]
-        said = self._replies([(SYSTEM, USER.format(question=q, first=a, second=b)) for q, a, b in ordered])
+        said = self._replies(
+            [(SYSTEM, USER.format(question=q, first=a[:MAX_ANSWER], second=b[:MAX_ANSWER])) for q, a, b in ordered]
+        )
         read = [_READ.get(last_boxed(reply) or "") for reply in said]
         known = {pair: Opinion(read[i], read[i + len(asked)]) for i, pair in enumerate(asked)}
         return [known[pair] for pair in pairs]
 
     def rzero(self, golds_and_responses: Sequence[tuple[str, str]]) -> list[bool]:
         """R-Zero's second look at failures: the gold answer is shown as the given one, the whole response as the true one."""
-        prompts = [(RZERO_SYSTEM, RZERO_USER.format(answer=gold, truth=response)) for gold, response in golds_and_responses]
+        prompts = [
+            (RZERO_SYSTEM, RZERO_USER.format(answer=gold, truth=response[-MAX_RESPONSE:]))
+            for gold, response in golds_and_responses
+        ]
         return ["yes" in reply.lower() for reply in self._replies(prompts)]
 
     def _replies(self, prompts: Sequence[tuple[str, str]]) -> list[str]:
