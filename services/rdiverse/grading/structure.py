@@ -31,7 +31,13 @@ _CONJUNCTION = re.compile(
 _BASED = re.compile(r"\A\s*(\d[0-9A-F]{0,199})\s*_\s*\{?\s*(\d{1,2})\s*\}?\s*\Z")
 _SUBSCRIPT = re.compile(r"_\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\w+)|\\[A-Za-z]+")
 _RUN = re.compile(r"[A-Za-z]+")
+# Where a parameter runs is said, or not, of the same answer.
+_DOMAIN = re.compile(r"\A\s*[a-z]\s*\\in\s*\\math(?:bb|bf|rm)\s*\{?\s*[ZNQRC]\s*\}?\s*\Z")
 _SIGNS = re.compile(r"\\pm(?![A-Za-z])|\\mp(?![A-Za-z])")
+_WRAPPED = re.compile(
+    r"\A\\(?:boxed|fbox|text|textrm|textbf|textit|mbox|mathrm|mathbf|mathit)\s*(\{(?:.*\d.*|\s*\(?[A-Za-z]\)?\.?\s*)\})\Z",
+    re.DOTALL,
+)
 _LEAD = re.compile(r"\A(?:\\(?:approx|sim|simeq|implies|Rightarrow|therefore)(?![A-Za-z])|=)\s*")
 _OPENING = {"(": ")", "[": "]", r"\{": r"\}"}
 _MATRIX = re.compile(r"\A\\begin\{(?:[pbvBV]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{[a-zA-Z]*\}\Z", re.DOTALL)
@@ -41,7 +47,9 @@ def read(text: str) -> Form:
     """The form of an answer. Any text has one."""
     if len(text) > MAX_CHARACTERS or _nesting(text) > MAX_NESTING:
         return of_text(_as_words(text), "")
-    plain = cleaned(_joined_thousands(text)).strip().rstrip(".").strip()
+    plain = cleaned(_joined_thousands(text)).strip().rstrip(".\\").strip()
+    while (wrapped := _WRAPPED.match(plain)) and _spans(wrapped[1]):
+        plain = wrapped[1][1:-1].strip()
     plain = _LEAD.sub("", plain)
     try:
         return _answer(plain)
@@ -60,13 +68,15 @@ def _answer(text: str) -> Form:
     if matrix:
         rows = [row.split("&") for row in re.split(r"\\\\", matrix[1].strip()) if row.strip()]
         return group("matrix", [group("[]", [_item(cell) for cell in row]) for row in rows])
-    text = _CONJUNCTION.sub(",", text)
-    parts = [part for part in split(text, (",", ";")) if part.strip()]
+    listed = _CONJUNCTION.sub(",", text)
+    parts = [part for part in split(listed, (",", ";")) if part.strip()]
     if not parts:
         raise UnreadableError("nothing")
-    if len(parts) == 1:
-        return _item(parts[0])
-    return relations.as_list([_item(part) for part in parts])
+    items = [_item(part) for part in parts if not _DOMAIN.match(part)] or [_item(parts[0])]
+    alternatives = listed != text and " or" in text.replace("{or", " or")
+    if len(items) == 1 or (alternatives and len({item.key for item in items}) == 1):
+        return items[0]  # "3/4 or 0.75" is one answer
+    return relations.as_list(items)
 
 
 def _item(text: str) -> Form:
@@ -123,9 +133,10 @@ def _value(text: str) -> Form:
         if text.isalpha():
             return of_text(_as_words(text), text)
         raise UnreadableError("words")
+    if len(found) > 1 and found[-1].value == "%":
+        node = parse(found[:-1])  # of all that stands before it, as in 2 1/2 %
+        return of_percent(evaluate(node), node)
     node = parse(found)
-    if node[0] == "percent":
-        return of_percent(evaluate(node[1]), node[1])
     return of_value(evaluate(node), node)
 
 

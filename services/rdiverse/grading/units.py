@@ -24,10 +24,12 @@ _JOINT = r"(?:\s|\\cdot(?![A-Za-z])|\*|/|\(|\))*"
 # What a unit may follow: the end of a number or of a group.
 _AFTER = r"(?<=[\d})\].%!])"
 
-_TEXT_UNITS = re.compile(rf"(?:{_JOINT}{_TEXT.replace('?P<text>', '')}{_POWER}\)?)+\s*\Z")
+_ONE_TEXT = rf"{_TEXT.replace('?P<text>', '')}{_POWER}"
+_TEXT_UNITS = re.compile(rf"(?:{_JOINT}(?:{_ONE_TEXT}|\\frac\s*\{{\s*{_ONE_TEXT}\s*\}}\s*\{{\s*{_ONE_TEXT}\s*\}})\)?)+\s*\Z")
 # One letter, or letters without a space before them, may be symbols; a known word behind a space is a unit.
 _WORD_UNITS = re.compile(rf"{_AFTER}\s+(?:(?:{_ONE})(?![A-Za-z_(\\]){_POWER}[\s./]*)+\Z")
 _SHORT_UNITS = re.compile(r"(?<=\d)\s*(?:mm|cm|km|kg|mph|ft|lbs?|hrs?|mL|ml|kW|Hz|kHz|MHz|GHz|eV)(?:\s*\^\s*\{?\d\}?)?\Z")
+_ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{?\s*)?(?:\\text(?:rm)?\s*\{\s*)?(?:st|nd|rd|th)\s*\}*\Z")
 _PROSE = re.compile(rf"{_AFTER}\s+(?:[A-Za-z]{{4,}}|of|per|a|an|the|in)(?:\s+[A-Za-z]+)*\s*\Z")
 _LONE_LETTER = re.compile(rf"[A-Za-z]{_POWER}|\\(?:mathrm|operatorname)\{{[ei]\}}")
 # Words that make something else of a number, or of the whole answer.
@@ -45,7 +47,7 @@ _CURRENCY = re.compile(r"\A\s*(?:\\\$|USD|US\\\$)\s*(?=[\d.-])|(?<=[-+])\s*\\\$\
 def without_units(text: str) -> str:
     """The text without a trailing unit and a leading currency sign; unchanged when nothing would remain."""
     text = _PERCENT.sub("%", _MAGNITUDE.sub(_as_power, _CURRENCY.sub("", text)))
-    for pattern in (_TEXT_UNITS, _WORD_UNITS, _SHORT_UNITS, _PROSE):
+    for pattern in (_ORDINAL, _TEXT_UNITS, _WORD_UNITS, _SHORT_UNITS, _PROSE):
         match = pattern.search(text)
         if match is None or _NOT_UNITS.match(_words(match.group())) or _is_symbol(match):
             continue
