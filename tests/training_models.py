@@ -63,6 +63,7 @@ def write_model(folder: Path, chat_template: bool = False, pad_token: bool = Tru
 TRAINING: dict[str, Any] = {
     "steps": 3, "prompts_per_step": 4, "group_size": 4, "updates_per_step": 1, "rows_per_forward": 16, "learning_rate": 1e-3,
     "dtype": "float32", "gradient_checkpointing": False, "sampling": {"max_tokens": 12, "top_p": 0.99}, "max_prompt_tokens": 64,
+    "trackers": [],
 }  # fmt: skip
 
 
@@ -73,6 +74,7 @@ def write_phase(folder: Path, model: Path, role: Role = Role.SOLVER, seed: int =
     config = load_config(
         None,
         model=str(model),
+        inference={"engine": "transformers", "dtype": "float32"},
         prompts={
             "challenger": {"user": "<challenger>"},
             "solver": {"user": "<solver> {question}"},

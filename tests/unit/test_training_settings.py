@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rdiverse.config import GRPOConfig, load_config
+from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.settings import rows_per_forward, rows_per_update, trl_arguments
 
@@ -67,3 +68,18 @@ def test_bfloat16_is_autocast_over_float32_master_weights(tmp_path: Path, monkey
     arguments = trl_arguments(phase(Role.SOLVER, tmp_path), training, on_gpu=False)
     assert arguments.bf16
     assert arguments.model_init_kwargs == {"dtype": "float32"}
+
+
+def test_vllm_draws_rollouts_inside_the_trainers_on_gpus_only(tmp_path: Path) -> None:
+    training = load_config(CONFIGS / "qwen3-4b.yaml").solver.training.model_copy(update={"dtype": "float32"})
+    with pytest.raises(TrainingError, match="rollouts with vLLM need a GPU"):
+        trl_arguments(phase(Role.SOLVER, tmp_path), training, on_gpu=False, engine="vllm")
+
+
+def test_sharding_is_fsdp2_with_checkpointed_layers(tmp_path: Path) -> None:
+    training = GRPOConfig(steps=1, group_size=4, updates_per_step=1, dtype="float32", sharding="fsdp2")
+    arguments = trl_arguments(phase(Role.SOLVER, tmp_path), training, on_gpu=False)
+    assert arguments.fsdp
+    assert arguments.fsdp_config["version"] == 2
+    assert arguments.fsdp_config["activation_checkpointing"]
+    assert not arguments.gradient_checkpointing, "one of the two, not both"

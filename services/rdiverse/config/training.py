@@ -44,7 +44,13 @@ class GRPOConfig(Section):
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     gradient_checkpointing: bool = True
     processes: int = Field(1, ge=1, le=1024)
-    """Trainer processes (torchrun's ranks)."""
+    """Trainer processes (torchrun's ranks), one a GPU."""
+    sharding: Literal["none", "fsdp2"] = "none"
+    """none: every process holds the model; fsdp2: parameters, gradients and optimiser state are spread over them."""
+    rollout_gpu_memory: float = Field(0.4, gt=0, lt=1)
+    """Share of a GPU's memory that vLLM takes inside a trainer process (rollouts with inference.engine = vllm)."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
+    """Where the figures of every step go besides metrics.jsonl. TensorBoard's files stand beside it."""
     checkpoint_every: int = Field(1, ge=1)
     """Steps between resume checkpoints; only the last one is kept."""
 

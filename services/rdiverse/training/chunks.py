@@ -23,7 +23,7 @@ def in_trimmed_chunks(score: Score, ids: torch.Tensor, mask: torch.Tensor, compl
     order = (prompt_lengths + completion_lengths).argsort(stable=True)
     firsts: list[torch.Tensor] = []
     seconds: list[torch.Tensor] = []
-    for chosen in order.split(rows or ROWS):
+    for chosen in torch.split(order, rows or ROWS):
         longest_prompt = int(prompt_lengths[chosen].max())
         longest_completion = max(int(completion_lengths[chosen].max()), 1)
         columns = slice(prompt - longest_prompt, prompt + longest_completion)

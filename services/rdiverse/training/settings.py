@@ -4,10 +4,12 @@ TRL 1.16's defaults differ from the method's in loss_type (dapo), beta (0), epsi
 lr_scheduler_type (linear), use_bias_correction_kl (on), top_p (1), bf16 and gradient_checkpointing (on).
 """
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any, Literal
 
 from rdiverse.config import GRPOConfig, RunConfig
 from rdiverse.selfplay.seeds import derive_seed
+from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
 
 if TYPE_CHECKING:
@@ -29,10 +31,24 @@ def rows_per_update(training: GRPOConfig) -> int:
     return training.prompts_per_step * training.group_size // (training.updates_per_step * training.processes)
 
 
-def trl_arguments(phase: Phase, training: GRPOConfig, on_gpu: bool) -> "TRLConfig":
-    """TRL's arguments for a phase (METHOD, "GRPO settings of the reference runs")."""
+def trl_arguments(
+    phase: Phase, training: GRPOConfig, on_gpu: bool, engine: Literal["transformers", "vllm"] = "transformers"
+) -> "TRLConfig":
+    """TRL's arguments for a phase (METHOD, "GRPO settings of the reference runs"). Raises TrainingError.
+
+    `engine` draws the rollouts: vllm inside the training processes, on GPUs, or transformers.
+    """
     from trl.trainer.grpo_config import GRPOConfig as TRLConfig
 
+    if engine == "vllm" and not on_gpu:
+        raise TrainingError(
+            "inference.engine = vllm: rollouts with vLLM need a GPU, and there is none; on CPUs set transformers"
+        )
+    if "tensorboard" in training.trackers:
+        # The one way in which transformers takes the folder.
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(
+            phase.metrics_path.parent / "tensorboard" / f"{phase.role}-{phase.iteration:02d}"
+        )
     rows = rows_per_forward(training)
     accumulation = rows_per_update(training) // rows
     return TRLConfig(
@@ -76,12 +92,18 @@ def trl_arguments(phase: Phase, training: GRPOConfig, on_gpu: bool) -> "TRLConfi
         top_p=training.sampling.top_p,
         top_k=training.sampling.top_k,
         max_completion_length=training.sampling.max_tokens,
-        use_vllm=False,
+        use_vllm=engine == "vllm",
+        vllm_mode="colocate",
+        vllm_gpu_memory_utilization=training.rollout_gpu_memory,
+        vllm_max_model_length=training.max_prompt_tokens + training.sampling.max_tokens,
+        vllm_enable_sleep_mode=True,  # vLLM's memory is the trainer's while weights are updated
+        vllm_importance_sampling_correction=False,  # as in the reference runs: ratios are to the trainer's own old policy
         # Precision and memory. The master weights are float32 either way: steps of 1e-6 vanish in bfloat16.
         model_init_kwargs={"dtype": "float32"},
         bf16=training.dtype == "bfloat16",
-        gradient_checkpointing=training.gradient_checkpointing,
+        gradient_checkpointing=training.gradient_checkpointing and training.sharding == "none",
         use_cpu=not on_gpu,
+        **_sharding(training),
         # Checkpoints: only at the end of a generation batch, where resuming is exact.
         save_strategy="steps",
         save_steps=training.checkpoint_every * training.updates_per_step,
@@ -91,10 +113,26 @@ def trl_arguments(phase: Phase, training: GRPOConfig, on_gpu: bool) -> "TRLConfi
         logging_steps=training.updates_per_step,
         logging_nan_inf_filter=False,
         disable_tqdm=True,
-        report_to=[],
+        report_to=list(training.trackers),
         push_to_hub=False,
         remove_unused_columns=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
         ddp_find_unused_parameters=False,
     )
+
+
+def _sharding(training: GRPOConfig) -> dict[str, Any]:
+    """FSDP2 wraps each decoder layer, and then checkpoints activations itself."""
+    if training.sharding == "none":
+        return {}
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "state_dict_type": "FULL_STATE_DICT",
+            "reshard_after_forward": True,
+            "activation_checkpointing": training.gradient_checkpointing,
+        },
+    }

@@ -60,7 +60,7 @@ def build(
     validate(phase.model)
     tokenizer = load_tokenizer(phase.model)
     rows = phase_rows(phase, config, tokenizer)
-    arguments = trl_arguments(phase, training, on_gpu=torch.cuda.is_available())
+    arguments = trl_arguments(phase, training, torch.cuda.is_available(), config.inference.engine)
     if not torch.cuda.is_available():
         # With several ranks accelerate names it cpu:0, which torch.load knows no storage for when resuming.
         arguments.__dict__["_setup_devices"] = torch.device("cpu")

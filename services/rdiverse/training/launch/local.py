@@ -18,7 +18,6 @@ from rdiverse.training.launch.signals import ended_by_signal
 STARTED_VARIABLE = "RDIVERSE_TRAINING_STARTED"
 """Wall-clock time at which the launcher was called: start-up is measured from there."""
 
-RENDEZVOUS_VARIABLE = "RDIVERSE_RENDEZVOUS_PORT"
 STOP_SECONDS = 10.0
 
 CPU_ENVIRONMENT = {
@@ -84,9 +83,7 @@ def _command(phase: Phase, config: RunConfig) -> list[str]:
 
 
 def _port(config: RunConfig) -> int:
-    """The port that the run keeps for the rendezvous, else one on loopback, within the range of the configuration."""
-    if RENDEZVOUS_VARIABLE in os.environ:
-        return int(os.environ[RENDEZVOUS_VARIABLE])
+    """Find a port on loopback that nobody listens on, within the range that the configuration allows."""
     first, last = config.local.port_range or (0, 0)
     for port in range(first, last + 1):
         with socket.socket() as probe:
