@@ -81,13 +81,13 @@ class Process:
 class Lite(Process):
     """Milvus Lite's server on a folder."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, environment: dict[str, str] | None = None) -> None:
         self.port = port or free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         data = folder / "milvus"
         command = ["-m", "rdiverse.diversity.milvus_lite", "--data-dir", str(data), "--port", str(self.port)]
-        super().__init__(command, folder / "milvus.log", {})
+        super().__init__(command, folder / "milvus.log", environment or {})
 
     def wait_until_ready(self) -> None:
         connection = MilvusConnection(self.uri)

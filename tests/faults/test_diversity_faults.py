@@ -14,6 +14,8 @@ from tests.diversity_proxy import Proxy
 from tests.diversity_servers import Coder, Lite, Service, eventually, running
 
 from rdiverse.diversity.client import DiversityClient, Item, RpcFailure
+from rdiverse.diversity.memory.milvus import MilvusMemory
+from rdiverse.diversity.memory.milvus_connection import MilvusConnection
 
 pytestmark = pytest.mark.long
 
@@ -232,6 +234,17 @@ class TestWriters:
         assert second.wait(30) != 0
         assert "RDIVERSE_DIVERSITY_WRITER_ADDRESS" in second.log.read_text(), "it says what else it could be"
         assert service.ready()
+
+    def test_one_that_another_machine_has_replaced_leaves(self, tmp_path):
+        """The lock of one machine does not reach another; the memory itself tells."""
+        lite = Lite(tmp_path)
+        service = Service(tmp_path, lite.uri)
+        with running(lite, service):
+            connection = MilvusConnection(lite.uri)
+            MilvusMemory(connection).claim(20)
+            connection.close()
+            assert service.wait(10) != 0
+        assert "another process has become the writer" in service.log.read_text()
 
     def test_a_successor_takes_over_from_one_that_is_killed(self, tmp_path):
         lite = Lite(tmp_path)

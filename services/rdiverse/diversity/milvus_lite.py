@@ -4,11 +4,14 @@ In process, so that no kill of this program can leave a server behind.
 """
 
 import argparse
+import ctypes
 import signal
 import threading
 from pathlib import Path
 
 from rdiverse.runs.lifeline import watch_lifeline
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def serve(data_dir: Path, port: int, host: str = "127.0.0.1") -> None:
@@ -19,6 +22,7 @@ def serve(data_dir: Path, port: int, host: str = "127.0.0.1") -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    _keep_freed_memory()
     from milvus_lite.adapter.grpc.server import start_server_in_thread
 
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -28,6 +32,12 @@ def serve(data_dir: Path, port: int, host: str = "127.0.0.1") -> None:
     stop.wait()
     server.stop(grace=2).wait()
     database.close()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep blocks of up to 32 MiB: every search takes and gives back such, and fresh pages cost time."""
+    for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 32 * 2**20), (_M_TRIM_THRESHOLD, 256 * 2**20)):
+        ctypes.CDLL(None).mallopt(option, value)
 
 
 def main() -> None:

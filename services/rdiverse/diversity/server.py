@@ -97,7 +97,11 @@ def _sam(config: RunConfig, cache: SamCache) -> Sam:
 
 
 async def _watch(serving: Serving, memory: MilvusMemory, *, claims: bool) -> None:
-    """Keep readiness true to Milvus: ready while it answers. Ends, with its error, only when this server must not go on."""
+    """Keep readiness true to Milvus: ready while it answers.
+
+    Ends, with its error, only when this server must not go on: the memory is another version's, or another process has
+    become its writer.
+    """
     claimed = not claims
     while True:
         try:
@@ -106,7 +110,7 @@ async def _watch(serving: Serving, memory: MilvusMemory, *, claims: bool) -> Non
                 claimed = True
                 for ledger in await asyncio.to_thread(memory.ledgers, _CLAIM_SECONDS):
                     metrics.MEMORY_ITEMS.labels(ledger.run).set(ledger.items)
-            await asyncio.to_thread(memory.ping, _PING_SECONDS)
+            await asyncio.to_thread(memory.keep_claim if claims else memory.ping, _PING_SECONDS)
             reachable = True
         except MemoryUnavailableError as error:
             if serving.ready:

@@ -37,8 +37,10 @@ from rdiverse.diversity.memory.protocol import Key, MemoryUnavailableError, Near
 _INSERT_BYTES = 8 * 2**20
 _SEARCH_BYTES = 24 * 2**20
 _SEARCH_QUERIES = 16_384
-_LITE_CELLS = 64 * 2**20
-"""Queries x items of one search on Milvus Lite, which holds all cosines at once, several times over."""
+_LITE_CELLS = 7 * 2**20
+"""Queries x items of one block of Milvus Lite, which holds their cosines at once: 28 MiB, which its allocator keeps."""
+_LITE_QUERIES = 512
+"""But no fewer queries than this in one search: each search first looks at every row."""
 _KEYS_AT_ONCE = 500
 _SUMS_KEPT = 4096
 
@@ -88,13 +90,13 @@ class MilvusMemory:
             return Nearest(np.zeros((len(queries), 0)), [[] for _ in queries])
         at_once = min(_SEARCH_QUERIES, max(1, _SEARCH_BYTES // (4 * ledger.dimension)))
         if self._connection.lite:
-            at_once = min(at_once, max(64, _LITE_CELLS // held))
+            at_once = min(at_once, max(_LITE_QUERIES, _LITE_CELLS // max(entry.items for entry in entries)))
         hits: list[list[dict[str, Any]]] = []
         for start in range(0, len(queries), at_once):
             hits += self._connection.on(
                 rows.store_collection(ledger), deadline.left, "search", data=list(queries[start : start + at_once]),
-                limit=min(k, held), partition_names=[rows.partition(entry) for entry in entries], output_fields=[],
-                search_params={"metric_type": "COSINE"}, consistency_level="Strong",
+                limit=min(k, held), partition_names=[rows.partition(entry) for entry in entries], output_fields=["pieces"],
+                search_params={"metric_type": rows.METRIC}, consistency_level="Strong",
             )  # fmt: skip
         if any(len(found) != min(k, held) for found in hits):
             raise MemoryUnavailableError("Milvus found fewer items than are committed")
@@ -139,6 +141,10 @@ class MilvusMemory:
             older = [rows.writer_row(epoch, "")["key"] for epoch in self._claims(deadline) if epoch < self._epoch]
             self._delete_keys(rows.LEDGERS, older, deadline)
             self._sweep(deadline)
+
+    def keep_claim(self, seconds: float) -> None:
+        """Raise NotTheWriterError when another process has become the writer."""
+        self._check_writer(Deadline(seconds))
 
     def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:
         """See Memory. Raises NotTheWriterError."""

@@ -49,7 +49,7 @@ def _create(
     for field, kind, length in fields:
         schema.add_field(field, kind, **({"max_length": length} if length else {}))
     index = MilvusClient.prepare_index_params()
-    index.add_index(vector[0], index_type="FLAT", metric_type="COSINE")
+    index.add_index(vector[0], index_type="FLAT", metric_type=rows.METRIC)
     connection.call(
         deadline.left, "create_collection", collection_name=name, schema=schema, index_params=index, num_shards=1,
         consistency_level="Strong",

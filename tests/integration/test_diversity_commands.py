@@ -1,0 +1,64 @@
+"""`rdiverse memory` for people."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tests.diversity_servers import Coder, Lite, Service, running
+
+from rdiverse.diversity import commands
+from rdiverse.diversity.client import DiversityClient, Item, RpcFailure
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("commands")
+    lite, coder = Lite(folder), Coder()
+    service = Service(folder, lite.uri, coder=coder.address)
+    with running(lite, coder, service):
+        with DiversityClient(service.address) as client:
+            questions = ["What is 1 + 2?", "What is 3 * 4?", "What is [red]5[/red] - 6? 数"]
+            programs = ["def f(a, b): return a + b", "def f(a, b): return a * b", "def f(a, b): return a - b"]
+            pairs = zip(questions, programs, strict=True)
+            client.commit("shown", 1, [Item(question, program, answer="7", share=0.5) for question, program in pairs])
+            client.commit("shown", 2, [Item("later", vector=np.eye(256)[0])])
+        yield service.address
+
+
+def printed(show) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    show(console)
+    return console.export_text()
+
+
+def test_score(address):
+    text = printed(lambda console: commands.score(address, "shown", ["What is 8 + 9?"], console=console))
+    assert "What is 8 + 9?" in text
+    assert "What is 1 + 2?" in text
+    assert "1 clusters in 1 questions, against 4 items" in text
+
+
+def test_neighbors(address):
+    text = printed(lambda console: commands.neighbors(address, "shown", "What is 8 - 9?", 2, console=console))
+    assert "[red]5[/red] - 6? 数" in text, "generated text is shown as it is, never as markup"
+    assert "1.000" in text
+
+
+def test_stats(address):
+    assert "shown" in printed(lambda console: commands.stats(address, console=console))
+    text = printed(lambda console: commands.stats(address, "shown", console=console))
+    assert "program embeddings of 256 components" in text
+
+
+def test_export_and_rollback(address, tmp_path):
+    assert commands.export(address, "shown", tmp_path / "items.jsonl") == 4
+    rows = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert [(row["iteration"], row["index"]) for row in rows] == [(1, 0), (1, 1), (1, 2), (2, 0)]
+    assert rows[2]["question"].endswith("数")
+    assert commands.rollback(address, "shown", 1) == [2]
+    assert commands.export(address, "shown", tmp_path / "items.jsonl") == 3
+    with pytest.raises(RpcFailure, match="UNKNOWN_RUN"):
+        commands.export(address, "nobody", tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
