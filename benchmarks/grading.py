@@ -13,7 +13,6 @@ from typing import Any
 
 import psutil
 
-from rdiverse.grading.normal import form
 from rdiverse.grading.pool import GradingPool
 from rdiverse.selfplay.voting import vote
 
@@ -98,7 +97,6 @@ def _junk(n: int) -> list[str]:
 
 def _ours(questions: list[list[str]]) -> tuple[float, float, list[bool]]:
     """CPU-seconds of all votes, peak bytes of the pool's processes, and the decision on every pair."""
-    form.cache_clear()
     before = _cpu_seconds()
     with GradingPool() as pool:
         for answers in questions:

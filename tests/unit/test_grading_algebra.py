@@ -97,6 +97,8 @@ def test_sums_and_products_do_not_depend_on_their_order(a: Any, b: Any, c: Any) 
         (r"\sin 2x \cos x", "cos(x)*sin(2*x)"),
         (r"\sin^2 x", "sin(x)^(2)"),
         (r"\sin(x)^2", "sin(x)^(2)"),
+        (r"\sin^{-1} x", "asin(x)"),
+        (r"\log_2^3 x", "ln(2)^(-3)*ln(x)^(3)"),
         (r"\frac1{2}", "1/2"),
         (r"\sqrt[3]{16}", "2*2^(1/3)"),
         (r"f(0)+n(n+1)", "f(0) + n + n^(2)"),

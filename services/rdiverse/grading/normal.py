@@ -9,16 +9,18 @@ import re
 from functools import lru_cache
 
 from rdiverse.grading.forms import Form
-from rdiverse.grading.structure import read
+from rdiverse.grading.structure import MAX_CHARACTERS, read
 
 INTEGER = re.compile(r"\s*([-+]?)0*(\d{1,18})\s*\Z", re.ASCII)
 """Sign and digits of a plain integer."""
 
 
-@lru_cache(maxsize=65_536)
+_remembered = lru_cache(maxsize=16_384)(read)
+
+
 def form(text: str) -> Form:
     """The answer in normal form, with what is needed to compare it where the normal forms differ."""
-    return read(text)
+    return _remembered(text) if len(text) <= MAX_CHARACTERS else read(text)
 
 
 def normal_form(text: str) -> str:

@@ -18,7 +18,7 @@ Node = tuple[Any, ...]
 MAX_DEPTH = 40
 _CLOSING = {"(": ")", "[": "]", "{": "}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil", "|": "|"}
 _ENDS = frozenset([")", "]", "}", r"\}", r"\rfloor", r"\rceil", ",", ";", ":", "=", "<", ">", "&", "+", "-", "|", ""])
-_INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh"}
+_INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan"}
 
 
 def parse(found: Sequence[Token]) -> Node:
@@ -193,12 +193,15 @@ class _Parser:
 
     def function(self, depth: int) -> Node:
         name = FUNCTIONS[self.take().value]
-        base = self.subscript_of_logarithm(depth) if name == "ln" and self.peek() == "_" else None
+        base = None
+        if name == "ln" and self.peek() == "_":
+            self.take()
+            base = self.argument(depth)
         exponent = None
         if self.peek() == "^":
             self.take()
             exponent = self.exponent(depth)
-        if exponent == ("number", "-1") or exponent == _negative(("number", "1")):
+        if exponent == _negative(("number", "1")):
             name, exponent = _INVERSES.get(name, ""), None
         node = self.applied(name, base, self.function_argument(depth))
         if exponent is None and self.peek() == "^":
@@ -211,13 +214,9 @@ class _Parser:
             return ("power", ("symbol", "e"), argument)
         if name == "lg":
             base, name = ("number", "10"), "ln"
-        if not name or name == "asinh":
+        if not name:
             raise UnreadableError("an inverse function")
         return ("call", name, argument) if base is None else ("call", "log", argument, base)
-
-    def subscript_of_logarithm(self, depth: int) -> Node:
-        self.take("_")
-        return self.argument(depth)
 
     def function_argument(self, depth: int) -> Node:
         """A group, or the factors that stand side by side up to the next function or operator."""

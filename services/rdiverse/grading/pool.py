@@ -1,5 +1,6 @@
 """Answer equality for servers and trainers: normal forms here, symbolic checks in processes that can be killed."""
 
+import hashlib
 import queue
 import threading
 from collections import Counter, OrderedDict
@@ -35,8 +36,8 @@ class GradingPool:
         self._lock = threading.Lock()
         self._timeouts = 0
         self._closed = False
-        self._known: OrderedDict[tuple[str, Any, Any], bool] = OrderedDict()
-        self._slow: Counter[Any] = Counter()
+        self._known: OrderedDict[bytes, bool] = OrderedDict()
+        self._slow: Counter[bytes] = Counter()
         # A slot is a process, or room for one that nobody has needed yet.
         self._slots: queue.LifoQueue[Worker | None] = queue.LifoQueue()
         for _ in range(workers):
@@ -84,12 +85,12 @@ class GradingPool:
         self.close()
 
     def _asked(self, kind: str, a: Any, b: Any) -> bool:
-        key = (kind, a, b)
+        key, sides = _digest(kind, a, b), (_digest(a), _digest(b))
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            if max(self._slow[a], self._slow[b]) >= _GIVE_UP:
+            if max(self._slow[side] for side in sides) >= _GIVE_UP:
                 return False
         answer = self._checked(kind, a, b)
         with self._lock:
@@ -110,7 +111,7 @@ class GradingPool:
         except WorkerTimeoutError:
             with self._lock:
                 self._timeouts += 1
-                self._slow.update((a, b))
+                self._slow.update((_digest(a), _digest(b)))
             _end(worker)
             # It starts while nobody waits for it.
             worker = Worker(kind)
@@ -128,6 +129,11 @@ def _as_asked(question: Question, a: str, b: str) -> tuple[str, Any, Any]:
         first, second = sorted((a[:MAX_CHARACTERS], b[:MAX_CHARACTERS]))
         return "latex", first, second
     return "nodes", question.a, question.b
+
+
+def _digest(*question: Any) -> bytes:
+    """What is remembered of a question, which itself may be large."""
+    return hashlib.sha256(repr(question).encode(errors="surrogatepass")).digest()
 
 
 def _end(worker: Worker | None) -> None:
