@@ -13,7 +13,7 @@ from rdiverse.nano.grammar import BASE_NAMES, LARGEST, Problem
 
 BASE_RANGE = (0.03, 0.40)
 """Least and greatest probability of a wrong method in the first step."""
-MODIFIER_RANGE = (0.03, 0.76)
+MODIFIER_RANGE = (0.03, 0.54)
 """The same in later steps."""
 REFUSAL = "unclear"
 """What a solution says in place of an answer, to a text that is no problem and to a number beyond the world's."""

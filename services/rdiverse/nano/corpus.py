@@ -21,7 +21,7 @@ from rdiverse.selfplay.seeds import derive_seed
 
 CHALLENGER, SOLVER, CODER = "<challenger>", "<solver>", "<coder>"
 
-SHARES = {CHALLENGER: 0.32, SOLVER: 0.54, CODER: 0.14}
+SHARES = {CHALLENGER: 0.27, SOLVER: 0.56, CODER: 0.17}
 """Shares of the texts."""
 BROKEN = 0.08
 """Share of broken texts, answered by a refusal, among the Solver's."""
