@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rdiverse.grading.algebra import nearly_equal, symbol
@@ -48,6 +48,7 @@ def value(node: Any) -> complex:
     return {"add": sum, "multiply": math.prod, "power": lambda p: p[0] ** p[1]}[kind](parts)
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_a_canonical_sum_keeps_the_value(node: Any) -> None:
     try:
@@ -75,6 +76,7 @@ def negative_root(node: Any) -> bool:
     return any(negative_root(part) for part in node[1:] if isinstance(part, tuple))
 
 
+@settings(deadline=None)
 @given(TREES, TREES, TREES)
 def test_sums_and_products_do_not_depend_on_their_order(a: Any, b: Any, c: Any) -> None:
     try:
@@ -113,6 +115,7 @@ def test_how_mathematics_is_read(text: str, key: str) -> None:
     assert evaluate(parse(tokens(cleaned(text)))).key == key
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**15))
 def test_factors_multiply_back(n: int) -> None:
     assert math.prod(base**exponent for base, exponent in factors(n)) == n

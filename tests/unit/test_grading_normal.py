@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.grading.decide import compare
@@ -291,6 +291,7 @@ PIECES = st.sampled_from(
 ANSWERS = st.lists(PIECES | st.text(max_size=3), max_size=14).map("".join)
 
 
+@settings(deadline=None)
 @given(ANSWERS, ANSWERS)
 def test_any_two_texts_compare_the_same_both_ways(a: str, b: str) -> None:
     assert compare(form(a), form(a)) == []
@@ -300,6 +301,7 @@ def test_any_two_texts_compare_the_same_both_ways(a: str, b: str) -> None:
         assert sorted(map(repr, one)) == sorted(map(repr, other))
 
 
+@settings(deadline=None)
 @given(ANSWERS)
 def test_a_normal_form_is_an_answer_that_equals_the_text(text: str) -> None:
     """Pseudo-labels are normal forms: what they are compared with later is what was voted for."""
@@ -315,17 +317,20 @@ def test_a_normal_form_is_its_own_normal_form(spellings: list[str]) -> None:
     assert normal_form(normal) == normal
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**20), 10**20), st.integers(-(10**20), 10**20))
 def test_integers_are_equal_as_numbers(a: int, b: int) -> None:
     assert (normal_form(str(a)) == normal_form(f"{b:,}")) == (a == b)
 
 
+@settings(deadline=None)
 @given(st.fractions(max_denominator=10**6), st.integers(1, 50))
 def test_fractions_are_equal_as_numbers(value, factor: int) -> None:
     spelt = rf"\frac{{{value.numerator * factor}}}{{{value.denominator * factor}}}"
     assert normal_form(spelt) == normal_form(f"{value.numerator}/{value.denominator}") == str(value)
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=4))
 def test_decimals_are_exact(value) -> None:
     assert normal_form(f"{value}00") == normal_form(str(value)) == normal_form(f"{value:e}")

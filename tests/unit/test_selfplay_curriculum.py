@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.selfplay.curriculum import TooFewQuestionsError, keep, replay_count, training_rows
@@ -32,6 +32,7 @@ def test_replay_makes_up_its_share(new: int, rho: float, count: int) -> None:
     assert replay_count(new, rho) == count
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100_000), st.integers(0, 99))
 def test_replay_is_the_floor_of_the_exact_quotient(new: int, percent: int) -> None:
     share = Fraction(percent, 100)

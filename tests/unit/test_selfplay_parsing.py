@@ -3,7 +3,7 @@ r"""What counts as a question, an answer, a program."""
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.selfplay.parsing import MAX_CHARACTERS, Proposal, extract_program, last_boxed, parse_proposal
@@ -128,6 +128,7 @@ def test_repeated_fragments_cost_linear_time(piece: str) -> None:
     assert time.process_time() - start < 2
 
 
+@settings(deadline=None)
 @given(NOISE)
 def test_any_text_is_parsed_or_malformed(text: str) -> None:
     proposal = parse_proposal(text)
@@ -139,6 +140,7 @@ def test_any_text_is_parsed_or_malformed(text: str) -> None:
     assert program is None or (program == program.strip() != "")
 
 
+@settings(deadline=None)
 @given(NOISE, st.text(alphabet="0123456789+-/^abc ", min_size=1).filter(lambda s: s.strip()))
 def test_what_stands_before_the_last_box_does_not_matter(noise: str, answer: str) -> None:
     assert last_boxed(noise.rstrip("\\") + rf" \boxed{{{answer}}}") == answer.strip()

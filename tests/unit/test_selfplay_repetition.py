@@ -55,6 +55,7 @@ def test_clusters_are_those_of_scikit_learn() -> None:
         assert partition(cluster(distances, 0.5)) == partition(theirs.fit_predict(distances))
 
 
+@settings(deadline=None)
 @given(st.lists(DIRECTIONS, min_size=1, max_size=14), st.randoms(use_true_random=False))
 def test_the_order_of_a_batch_does_not_matter_ties_included(vectors: list[tuple[float, ...]], rng: random.Random) -> None:
     order = rng.sample(range(len(vectors)), len(vectors))
@@ -63,6 +64,7 @@ def test_the_order_of_a_batch_does_not_matter_ties_included(vectors: list[tuple[
     assert p_rep(labels, len(vectors))[order].tolist() == p_rep(shuffled, len(vectors)).tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=14), st.randoms(use_true_random=False))
 def test_nor_does_it_for_words(texts: list[str], rng: random.Random) -> None:
     order = rng.sample(range(len(texts)), len(texts))

@@ -1,7 +1,7 @@
 """What the policies are paid, in numbers worked out by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.config import PenaltyConfig
@@ -63,6 +63,7 @@ def test_only_compat_pays_what_r_zero_pays() -> None:
     assert malformed_reward(1, 1, PUBLISHED, compat=True) == -1
 
 
+@settings(deadline=None)
 @given(
     UNIT,
     UNIT,

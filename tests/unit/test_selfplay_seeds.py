@@ -1,6 +1,6 @@
 """Noise is the same again for the same step, and never shared by two."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.selfplay.seeds import derive_seed
@@ -16,6 +16,7 @@ def test_names_do_not_run_together() -> None:
     assert derive_seed(1, 2) != derive_seed(12)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.text(), st.integers())
 def test_a_seed_is_a_function_of_its_names_and_fits_in_63_bits(seed: int, name: str, number: int) -> None:
     derived = derive_seed(seed, name.encode(errors="replace").decode(), number)

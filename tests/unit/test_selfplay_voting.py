@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.selfplay.curriculum import keep
@@ -75,6 +75,7 @@ def test_a_pair_is_asked_once_and_identical_spellings_never() -> None:
     assert sorted(map(sorted, asked)) == [["1", "2"], ["1", "3"], ["2", "3"]]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["1", "1.0", "2", "2.0", "3", None]), max_size=12),
     st.randoms(use_true_random=False),
@@ -87,6 +88,7 @@ def test_the_order_of_the_samples_does_not_matter(answers: list[str | None], rng
     assert dict(zip(answers, one.agrees, strict=True)) == dict(zip(shuffled, other.agrees, strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["1", "1.0", "2", "2.0", "3", None]), max_size=12))
 def test_a_vote_is_consistent_with_itself(answers: list[str | None]) -> None:
     outcome = vote(answers, same_number)
