@@ -14,6 +14,7 @@ from rdiverse.selfplay.seeds import derive_seed
 BENCHMARK = Path(__file__).parent / "benchmark.jsonl"
 """The shipped file."""
 SEED = 20_260
+DRAWS = 10_000
 
 
 class BenchmarkQuestion(NamedTuple):
@@ -25,14 +26,16 @@ class BenchmarkQuestion(NamedTuple):
 
 
 def make_benchmark() -> Iterator[BenchmarkQuestion]:
-    """Draw the questions, in the order of the skills; always the same ones."""
+    """Draw the questions, in the order of the skills; always the same ones. Raises RuntimeError for a skill without any."""
     for skill in all_skills():
         rng = random.Random(derive_seed(SEED, "nano", "benchmark", skill))  # noqa: S311
-        while True:
+        for _ in range(DRAWS):
             problem = pose(skill.split("."), rng)
             if problem is not None and held_out(problem):
                 yield BenchmarkQuestion(write(problem, rng), str(problem.truth), skill)
                 break
+        else:
+            raise RuntimeError(f"{skill}: {DRAWS} draws gave no held-out problem; its numbers leave too few")
 
 
 def benchmark_text() -> str:

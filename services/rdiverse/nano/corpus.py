@@ -36,7 +36,7 @@ PRIOR_DEPTHS = (0.29, 0.41, 0.26, 0.03, 0.01)
 SOLVER_DEPTHS = (0.10, 0.29, 0.43, 0.10, 0.05, 0.03)
 """The same for Solver and coder."""
 COMFORTABLE = 50
-"""Running numbers stay below this in most problems."""
+"""The largest running number of most problems."""
 _OPERANDS = {
     "sum": (2, 20), "product": (2, 10), "difference": (18, 40), "batch": (2, 15), "larger": (2, 20), "gap": (2, 25),
     "more": (2, 15), "fewer": (2, 9), "times": (2, 4), "share": (2, 4), "leftover": (3, 6), "at-least": (2, 25),
