@@ -27,7 +27,7 @@ from rdiverse.v1.errors_pb2 import ErrorReason
 LONGEST_CALL_SECONDS = 3600.0
 """For a caller that set no deadline."""
 _REPLAY_AT_ONCE = 1000
-_MARGIN_SECONDS = 0.25
+_MARGIN_SECONDS, _MARGIN_SHARE = 0.25, 0.05
 """Kept back from the caller's deadline, so that the answer why arrives before it."""
 _COMPUTING = 2
 _READING = 8
@@ -262,8 +262,10 @@ class DiversityServicer(DiversityServiceServicer):
 
 def left(context: Any) -> float:
     """Seconds until the caller gives up."""
-    left = context.time_remaining()
-    return LONGEST_CALL_SECONDS if left is None else max(float(left) - _MARGIN_SECONDS, 0.001)
+    remaining = context.time_remaining()
+    if remaining is None:
+        return LONGEST_CALL_SECONDS
+    return max(float(remaining) - max(_MARGIN_SECONDS, _MARGIN_SHARE * float(remaining)), 0.001)
 
 
 def _given(items: Sequence[pb.Item], check: Callable[[str, pb.Item], Given]) -> list[Given]:

@@ -61,7 +61,7 @@ class MilvusMemory:
 
     def ping(self, seconds: float) -> None:
         """See Memory."""
-        self._connection.call(min(seconds, 3.0), "has_collection", collection_name=rows.LEDGERS)
+        self._connection.call(seconds, "has_collection", collection_name=rows.LEDGERS)
 
     def ledgers(self, seconds: float) -> list[Ledger]:
         """See Memory."""

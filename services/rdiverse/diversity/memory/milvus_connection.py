@@ -13,7 +13,7 @@ from rdiverse.diversity.memory.protocol import MemoryUnavailableError
 URI_VARIABLE = "RDIVERSE_MILVUS_URI"
 TOKEN_FILE_VARIABLE = "RDIVERSE_MILVUS_TOKEN_FILE"  # noqa: S105  the name of a variable
 CA_FILE_VARIABLE = "RDIVERSE_MILVUS_CA_FILE"
-SMALL_CALL_SECONDS = 3.0
+SMALL_CALL_SECONDS = 8.0
 """For calls that move a few rows: a Milvus that needs longer is as good as gone."""
 
 T = TypeVar("T")
