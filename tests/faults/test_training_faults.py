@@ -172,14 +172,3 @@ def test_a_service_that_is_gone_ends_training_in_bounded_time_and_leaves_the_che
             monkeypatch.setenv(name, value)
         result = launcher_from_environment().run(phase)
     assert result.resumed_steps >= 2
-
-
-def test_other_weights_at_the_solver_end_training(writer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    phase = replace(
-        write_phase(tmp_path, writer, Role.CHALLENGER, steps=1, sampling={"max_tokens": 64}), solver_weights="older"
-    )
-    with services() as found:
-        for name, value in found.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(TrainingFailed, match="FAILED_PRECONDITION: other weights are served"):
-            launcher_from_environment().run(phase)
