@@ -12,7 +12,7 @@ from rdiverse.config import RunConfig, SamplingConfig
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, ServiceError, WrongWeightsError
 from rdiverse.inference import metrics
 from rdiverse.inference.engine import Completion, Engine, GenerationRequest, PromptTooLongError
-from rdiverse.runs.weights import CheckpointError
+from rdiverse.runs.weights import CheckpointError, resolve_resource
 from rdiverse.v1.errors_pb2 import ErrorReason
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,10 @@ ROLES: tuple[Role, ...] = ("challenger", "solver", "coder", "encoder")
 class ModelHost:
     """An engine and what is said about it. Without an engine yet, every call is UNAVAILABLE."""
 
-    def __init__(self, role: Role, config: RunConfig) -> None:
+    def __init__(self, role: Role, config: RunConfig, weights: Path | None = None) -> None:
         self.role = role
         self.config = config
+        self._weights = weights
         self._engine: Engine | None = None
         self._loading = asyncio.Lock()
 
@@ -41,6 +42,15 @@ class ModelHost:
         """Take a started engine into service."""
         self._engine = engine
         metrics.WEIGHTS.labels(self.role, engine.version).set(1)
+
+    def source(self) -> str:
+        """Where this server's model comes from: a directory, a hub id or a pkg: resource."""
+        if self._weights is not None:
+            return str(self._weights)
+        model = {"coder": self.config.coder.model, "encoder": self.config.encoder.model}.get(self.role, self.config.model)
+        if model is None:
+            raise ValueError("encoder.model names no model to serve")
+        return model
 
     @property
     def ready(self) -> bool:
@@ -93,7 +103,7 @@ class ModelHost:
         async with self._loading:
             before = engine.version
             try:
-                paused = await engine.load_weights(Path(path), version)
+                paused = await engine.load_weights(Path(resolve_resource(path)), version)
             except CheckpointError as error:
                 metrics.LOADS.labels(self.role, "refused").inc()
                 log.warning("refused to load %s: %s", path, error)

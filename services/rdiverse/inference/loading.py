@@ -8,20 +8,20 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModel, AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModel, AutoModelForCausalLM
 
 from rdiverse.config import EngineConfig
 from rdiverse.inference.decoding import BrokenModelError, Row, decode
 from rdiverse.inference.embedding import embed
 from rdiverse.inference.engine import SamplingParams
+from rdiverse.inference.folders import check_same_shape, generation_ends, longest_context, model_folder, text_config
 from rdiverse.inference.tokens import Tokens
-from rdiverse.runs.weights import CheckpointError, resolve_resource, validate
+from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse.selfplay.prompts import RenderedPrompt
 
 log = logging.getLogger(__name__)
 
 _CANARY = "1 + 1 ="
-_SHAPE_FIELDS = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 
 @dataclass(frozen=True)
@@ -47,36 +47,21 @@ def load_model(source: str, config: EngineConfig, *, embeds: bool, like: LoadedM
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = model_folder(source)
     version = validate(folder)
-    model = _read_weights(folder, getattr(torch, config.dtype), embeds=embeds)
     if like is not None:
-        _same_shape(folder, like.model.config, model.config)
-    text_config = model.config.get_text_config(decoder=True)
-    longest = getattr(text_config, "max_position_embeddings", None) or config.max_model_len
+        check_same_shape(folder, like.model.config.get_text_config(decoder=True))
+    model = _read_weights(folder, getattr(torch, config.dtype), embeds=embeds)
+    text = text_config(folder)
     tokens = like.tokens if like else Tokens(folder)
-    generation = GenerationConfig.from_pretrained(folder) if (folder / "generation_config.json").is_file() else None
     loaded = LoadedModel(
         model=model,
         tokens=tokens,
         version=version,
-        max_model_len=min(config.max_model_len, longest),
-        eos=tuple(tokens.eos(text_config, generation)),
-        dimension=text_config.hidden_size,
+        max_model_len=min(config.max_model_len, longest_context(text) or config.max_model_len),
+        eos=tuple(tokens.eos(text, generation_ends(folder))),
+        dimension=text.hidden_size,
     )
     _try(loaded, folder, embeds=embeds)
     return loaded
-
-
-def model_folder(source: str) -> Path:
-    """The local directory of a model; a hub id is downloaded. Raises CheckpointError."""
-    resolved = resolve_resource(source)
-    if Path(resolved).exists() or resolved.startswith((".", "/")):
-        return Path(resolved)
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(resolved, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{source}: is no model directory and cannot be fetched from the hub: {error}") from error
 
 
 def _read_weights(folder: Path, dtype: torch.dtype, *, embeds: bool) -> Any:
@@ -90,13 +75,6 @@ def _read_weights(folder: Path, dtype: torch.dtype, *, embeds: bool) -> Any:
         if found.get(fault):
             raise CheckpointError(f"{folder}: {fault.replace('_', ' ')}: {sorted(map(str, found[fault]))[:5]}")
     return model.eval().requires_grad_(requires_grad=False)
-
-
-def _same_shape(folder: Path, old: Any, new: Any) -> None:
-    for field in _SHAPE_FIELDS:
-        before, now = getattr(old, field, None), getattr(new, field, None)
-        if before != now:
-            raise CheckpointError(f"{folder}: {field} is {now}, the model served here has {before}")
 
 
 def _try(loaded: LoadedModel, folder: Path, *, embeds: bool) -> None:

@@ -15,6 +15,7 @@ from rdiverse.inference.host import ModelHost, Role
 from rdiverse.inference.judging import Judge
 from rdiverse.inference.language_model import LanguageModelServicer
 from rdiverse.inference.model_control import ModelControlServicer
+from rdiverse.inference.open_inference import OpenInference
 from rdiverse.inference.solver import SolverServicer
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, solver_pb2
@@ -49,10 +50,10 @@ async def started(
 ) -> AsyncIterator[Serving]:
     """Give a server that is ready; leaving drains it. It answers health checks while the model is still being loaded."""
     serving = Serving(listen, metrics_port)
-    host = ModelHost(role, config)
+    host = ModelHost(role, config, weights)
     async with contextlib.AsyncExitStack() as stack:
         _add_services(serving, host, stack)
-        engine = _make_engine(role, config, weights)
+        engine = _make_engine(host)
         stack.push_async_callback(engine.close)
         await serving.start()
         stack.push_async_callback(serving.stop)
@@ -72,6 +73,7 @@ def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExit
     serving.add(services["LanguageModelService"], add_LanguageModelServiceServicer_to_server, LanguageModelServicer(host))
     services = model_control_pb2.DESCRIPTOR.services_by_name
     serving.add(services["ModelControlService"], add_ModelControlServiceServicer_to_server, ModelControlServicer(host))
+    serving.server.add_generic_rpc_handlers((OpenInference(host),))
     if host.role == "challenger":
         services = challenger_pb2.DESCRIPTOR.services_by_name
         serving.add(services["ChallengerService"], add_ChallengerServiceServicer_to_server, ChallengerServicer(host))
@@ -84,25 +86,15 @@ def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExit
         serving.add(services["SolverService"], add_SolverServiceServicer_to_server, SolverServicer(host, judge))
 
 
-def _make_engine(role: Role, config: RunConfig, weights: Path | None) -> Engine:
-    match role:
-        case "coder":
-            model = config.coder.model
-        case "encoder":
-            if config.encoder.model is None:
-                raise ValueError("encoder.model names no model to serve")
-            model = config.encoder.model
-        case _:
-            model = config.model
-    source = str(weights) if weights else model
-    embeds = role == "encoder"
-    if config.inference.engine == "vllm":
+def _make_engine(host: ModelHost) -> Engine:
+    config, embeds = host.config.inference, host.role == "encoder"
+    if config.engine == "vllm":
         from rdiverse.inference.vllm_engine import VllmEngine
 
-        return VllmEngine(source, config.inference, embeds=embeds)
+        return VllmEngine(host.source(), config, embeds=embeds)
     from rdiverse.inference.transformers_engine import TransformersEngine
 
-    return TransformersEngine(source, config.inference, embeds=embeds)
+    return TransformersEngine(host.source(), config, embeds=embeds)
 
 
 async def _watch(serving: Serving, engine: Engine) -> None:

@@ -1,0 +1,383 @@
+"""The engine for GPUs: vLLM's AsyncLLM in this process.
+
+vLLM draws its own noise: a seed makes a sample repeatable only as far as vLLM's batches are. What it is given here (order of
+weights, prefix cache, health) follows what was measured: a reload does not clear the prefix cache, and a failed one leaves a
+broken model behind while vLLM says that all is well.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdiverse.config import EngineConfig
+from rdiverse.grpcio_kit.errors import OverloadedError, WrongWeightsError
+from rdiverse.inference.engine import Completion, Finish, GenerationRequest, PromptTooLongError, SamplingParams
+from rdiverse.inference.folders import (
+    check_same_shape,
+    check_tensors,
+    generation_ends,
+    longest_context,
+    model_folder,
+    tensor_shapes,
+    text_config,
+)
+from rdiverse.inference.tokens import Tokens
+from rdiverse.runs.weights import CheckpointError, validate
+from rdiverse.selfplay.prompts import RenderedPrompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CANARY = RenderedPrompt("", "1 + 1 =")
+
+
+class VllmEngine:
+    """See Engine. `embeds`: the model turns texts into vectors instead of writing."""
+
+    name = "vllm"
+
+    def __init__(self, model: str, config: EngineConfig, *, embeds: bool = False) -> None:
+        self._source = model
+        self._config = config
+        self._embeds = embeds
+        self._llm: Any = None
+        self._version = ""
+        self._folder = Path()
+        self._text: Any = None
+        self._tensors: dict[str, list[int]] = {}
+        self._max_model_len = 0
+        self._dimension = 0
+        self._ready = False
+        self._waiting = 0
+        self._running = 0
+        self._requests = 0
+        self._rows = asyncio.Semaphore(config.max_batch_rows)
+        self._weights = _SharedLock()
+
+    @property
+    def version(self) -> str:
+        """Version of the weights that serve now."""
+        return self._version
+
+    @property
+    def max_model_len(self) -> int:
+        """Longest prompt plus completion, in tokens."""
+        return self._max_model_len
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Components of an embedding; 0 when this engine generates."""
+        return self._dimension if self._embeds else 0
+
+    @property
+    def healthy(self) -> bool:
+        """Whether vLLM's engine process is there."""
+        return self._llm is None or not self._llm.errored
+
+    @property
+    def ready(self) -> bool:
+        """Whether the weights in place have passed their trial."""
+        return self._ready
+
+    @property
+    def waiting_rows(self) -> int:
+        """Sequences that vLLM was not given yet."""
+        return self._waiting
+
+    @property
+    def running_rows(self) -> int:
+        """Sequences that vLLM works on."""
+        return self._running
+
+    async def start(self) -> None:
+        """Load the model and try it."""
+        self._folder = await asyncio.to_thread(model_folder, self._source)
+        self._version = await asyncio.to_thread(validate, self._folder)
+        self._tokens = Tokens(self._folder)
+        self._text = text = text_config(self._folder)
+        self._tensors = await asyncio.to_thread(tensor_shapes, self._folder)
+        self._max_model_len = min(self._config.max_model_len, longest_context(text) or self._config.max_model_len)
+        self._dimension = int(text.hidden_size)
+        self._eos = self._tokens.eos(text, generation_ends(self._folder))
+        self._llm = await asyncio.to_thread(self._make)
+        await self._try()
+        self._ready = True
+
+    def _make(self) -> Any:
+        from vllm.config import PoolerConfig
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        arguments: dict[str, Any] = {
+            "model": str(self._folder),
+            "dtype": self._config.dtype,
+            "max_model_len": self._max_model_len,
+            "max_num_seqs": self._config.max_batch_rows,
+            "tensor_parallel_size": self._config.tensor_parallel_size,
+            "generation_config": "vllm",  # else the model directory changes how tokens are drawn
+            "logprobs_mode": "processed_logprobs",
+            "enable_prefix_caching": not self._embeds,
+            "disable_log_stats": False,
+        }
+        if current_platform.is_cpu():
+            arguments["enforce_eager"] = True
+        else:
+            arguments["gpu_memory_utilization"] = self._config.gpu_memory_utilization
+        if self._embeds:
+            arguments |= {
+                "runner": "pooling",
+                "convert": "embed",
+                "pooler_config": PoolerConfig(seq_pooling_type="LAST", use_activation=True),
+            }
+        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Give completions prompt by prompt, each prompt's samples together."""
+        tokens = await asyncio.to_thread(self._tokens.encode, request.prompts)
+        for i, ids in enumerate(tokens):
+            if len(ids) >= self._max_model_len:
+                raise PromptTooLongError(i, len(ids), self._max_model_len)
+        self._expect(request.expected_weights)
+        rows = len(tokens) * request.n
+        if self._waiting and self._waiting + rows > self._config.max_queue_rows:
+            raise OverloadedError(
+                f"{self._waiting} sequences wait already and {rows} more would exceed {self._config.max_queue_rows}"
+            )
+        finished: asyncio.Queue[list[Completion] | BaseException] = asyncio.Queue()
+        self._waiting += rows
+
+        async def one(position: int) -> None:
+            try:
+                finished.put_nowait(await self._complete(request, position, tokens[position]))
+            except Exception as error:  # noqa: BLE001  raised again where the caller waits
+                finished.put_nowait(error)
+
+        work = [asyncio.create_task(one(position)) for position in range(len(tokens))]
+        try:
+            for _ in work:
+                got = await finished.get()
+                if isinstance(got, BaseException):
+                    raise got
+                for completion in got:
+                    yield completion
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.wait(work)
+
+    async def _complete(self, request: GenerationRequest, position: int, ids: list[int]) -> list[Completion]:
+        """All samples of one prompt."""
+        waiting = request.n
+        try:
+            async with self._weights.shared():
+                self._expect(request.expected_weights)
+                version = self._version
+                async with self._room(request.n):
+                    self._waiting -= waiting
+                    waiting = 0
+                    output = await self._run(ids, self._sampling(request, position, len(ids)))
+        finally:
+            self._waiting -= waiting
+        return [
+            Completion(
+                prompt_index=request.first_prompt + position,
+                sample_index=request.first_sample + sample.index,
+                text=sample.text,
+                finish=Finish.STOP if sample.finish_reason == "stop" else Finish.LENGTH,
+                prompt_tokens=len(ids),
+                completion_tokens=len(sample.token_ids),
+                weights=version,
+                logprobs=_logprobs(sample) if request.logprobs else (),
+            )
+            for sample in output.outputs
+        ]
+
+    @contextlib.asynccontextmanager
+    async def _room(self, n: int) -> AsyncGenerator[None, None]:
+        """Hold places for n sequences; a prompt with more samples than there are places takes all of them."""
+        places = min(n, self._config.max_batch_rows)
+        held = 0
+        try:
+            for _ in range(places):
+                await self._rows.acquire()
+                held += 1
+            self._running += n
+            try:
+                yield
+            finally:
+                self._running -= n
+        finally:
+            for _ in range(held):
+                self._rows.release()
+
+    async def _run(self, ids: Sequence[int], sampling: Any) -> Any:
+        self._requests += 1
+        prompt = {"prompt_token_ids": list(ids)}
+        [output] = [found async for found in self._llm.generate(prompt, sampling, request_id=f"generate-{self._requests}")]
+        return output
+
+    def _sampling(self, request: GenerationRequest, position: int, prompt_tokens: int) -> Any:
+        from vllm import SamplingParams as Sampling
+        from vllm.sampling_params import RequestOutputKind
+
+        params: SamplingParams = request.params
+        return Sampling(
+            n=request.n,
+            temperature=params.temperature,
+            top_p=params.top_p,
+            top_k=params.top_k,
+            max_tokens=min(params.max_tokens, self._max_model_len - prompt_tokens),
+            stop=list(params.stop) or None,
+            stop_token_ids=self._eos,
+            seed=_seed(request, position),
+            logprobs=0 if request.logprobs else None,
+            skip_special_tokens=True,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    async def prompt_lengths(self, prompts: Sequence[RenderedPrompt]) -> list[int]:
+        """Tokens of each prompt after the chat template."""
+        return [len(ids) for ids in await asyncio.to_thread(self._tokens.encode, prompts)]
+
+    async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
+        """Unit vectors, (texts, dimension), and the version that made them."""
+        import numpy as np
+
+        tokens = await asyncio.to_thread(self._tokens.encode_texts, texts)
+        for i, ids in enumerate(tokens):
+            if len(ids) > self._max_model_len:
+                raise PromptTooLongError(i, len(ids), self._max_model_len)
+        async with self._weights.shared():
+            self._expect(expected_weights)
+            vectors = np.stack(await asyncio.gather(*map(self._vector, tokens)))
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), self._version
+
+    async def _vector(self, ids: Sequence[int]) -> "NDArray[np.float32]":
+        import numpy as np
+        from vllm import PoolingParams
+
+        async with self._room(1):
+            self._requests += 1
+            prompt = {"prompt_token_ids": list(ids)}
+            [output] = [
+                found
+                async for found in self._llm.encode(prompt, PoolingParams(task="embed"), request_id=f"embed-{self._requests}")
+            ]
+        return np.asarray(output.outputs.data.float().numpy(), dtype=np.float32)
+
+    async def load_weights(self, folder: Path, version: str = "") -> float:
+        """Put a checkpoint in place and try it; on a failure the old one is loaded again, and until then this is not ready."""
+        found = await asyncio.to_thread(validate, folder)
+        if version and found != version:
+            raise CheckpointError(f"{folder}: is version {found}, not {version}")
+        if found == self._version and self._ready:
+            return 0.0
+        await asyncio.to_thread(check_same_shape, folder, self._text)
+        await asyncio.to_thread(check_tensors, folder, self._tensors)
+        async with self._weights.exclusive():
+            begin = time.monotonic()
+            self._ready = False
+            try:
+                await self._reload(folder, found)
+            except Exception as error:
+                # Where even the old weights fail, readiness stays down until a load succeeds.
+                await self._reload(self._folder, self._version)
+                self._ready = True
+                raise CheckpointError(f"{folder}: cannot be loaded: {error}") from error
+            self._folder, self._version, self._ready = folder, found, True
+            return time.monotonic() - begin
+
+    async def _reload(self, folder: Path, version: str) -> None:
+        await self._llm.pause_generation(mode="wait", clear_cache=True)
+        try:
+            await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+            await self._llm.reset_prefix_cache()
+            await self._llm.update_weight_version(version)
+        finally:
+            await self._llm.resume_generation()
+        await self._try()
+
+    async def _try(self) -> None:
+        """Canary. Raises CheckpointError."""
+        if self._embeds:
+            import numpy as np
+
+            vector = await self._vector(self._tokens.encode_texts([_CANARY.user])[0])
+            good = bool(np.isfinite(vector).all() and vector.any())
+        else:
+            request = GenerationRequest([_CANARY], 1, SamplingParams(temperature=0, max_tokens=4), logprobs=True)
+            [ids] = self._tokens.encode([_CANARY])
+            output = await self._run(ids, self._sampling(request, 0, len(ids)))
+            good = all(value == value and value > float("-inf") for value in _logprobs(output.outputs[0]))  # noqa: PLR0124  NaN
+        if not good:
+            raise CheckpointError("a trial gives what are not numbers")
+
+    async def close(self) -> None:
+        """Stop vLLM's processes. What runs is dropped: drain first."""
+        self._ready = False
+        if self._llm is not None:
+            await asyncio.to_thread(self._llm.shutdown)
+
+    def _expect(self, expected: str) -> None:
+        if expected and expected != self._version:
+            raise WrongWeightsError(expected, self._version)
+
+
+class _SharedLock:
+    """Many may hold it together, or one alone; who wants it alone goes before those who come later."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Condition()
+        self._holders = 0
+        self._alone = 0
+
+    @contextlib.asynccontextmanager
+    async def shared(self) -> AsyncGenerator[None, None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._alone)
+            self._holders += 1
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._leave())
+
+    async def _leave(self) -> None:
+        async with self._changed:
+            self._holders -= 1
+            self._changed.notify_all()
+
+    @contextlib.asynccontextmanager
+    async def exclusive(self) -> AsyncGenerator[None, None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._alone)
+            self._alone = 1
+            try:
+                await self._changed.wait_for(lambda: not self._holders)
+            except BaseException:
+                self._alone = 0
+                self._changed.notify_all()
+                raise
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._alone = 0
+                self._changed.notify_all()
+
+
+def _seed(request: GenerationRequest, position: int) -> int | None:
+    """VLLM's seed of a prompt; it derives those of the samples by adding their index."""
+    if request.seed is None:
+        return None
+    name = f"{request.seed}:{request.first_prompt + position}:{request.first_sample}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+
+
+def _logprobs(sample: Any) -> tuple[float, ...]:
+    return tuple(step[token].logprob for token, step in zip(sample.token_ids, sample.logprobs, strict=True))
