@@ -52,9 +52,10 @@ def test_solver_and_diversity_are_asked_side_by_side(phase: Phase, monkeypatch: 
 def test_a_solver_with_other_weights_ends_training(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
     with services() as found:
         set_addresses(monkeypatch, found)
-        with reward_of(replace(phase, solver_weights="older"), load_config(phase.config_path)) as reward:
-            with pytest.raises(TrainingError, match=r"the Solver service failed: .*other weights are served"):
-                reward(0, COMPLETIONS, [""] * 4)
+        older = replace(phase, solver_weights="older")
+        refused = pytest.raises(TrainingError, match=r"the Solver service failed: .*other weights are served")
+        with reward_of(older, load_config(phase.config_path)) as reward, refused:
+            reward(0, COMPLETIONS, [""] * 4)
 
 
 def test_an_address_that_nobody_gave_is_named(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +75,9 @@ def test_a_service_that_was_never_there_is_given_up_within_the_rewards_time(
     phase.config_path.write_text(text)
     config = load_config(phase.config_path)
     began = time.monotonic()
-    with RemoteServices(phase, config) as remote:
-        with pytest.raises(TrainingError, match="the Solver service could not be reached for"):
-            remote.shares(0, QUESTIONS)
+    given_up = pytest.raises(TrainingError, match="the Solver service could not be reached for")
+    with RemoteServices(phase, config) as remote, given_up:
+        remote.shares(0, QUESTIONS)
     assert time.monotonic() - began < 10
 
 
@@ -93,6 +94,6 @@ def test_no_reward_is_made_up_where_answers_are_missing(phase: Phase, monkeypatc
     with services() as found:
         set_addresses(monkeypatch, found)
         config = load_config(phase.config_path)
-        with RemoteServices(phase, config) as remote:
-            with pytest.raises(TrainingError, match="gave 3 answers to 4 questions"):
-                remote._patiently("Solver", lambda _left: [1.0] * 3, 4)
+        too_few = pytest.raises(TrainingError, match="gave 3 answers to 4 questions")
+        with RemoteServices(phase, config) as remote, too_few:
+            remote._patiently("Solver", lambda _left: [1.0] * 3, 4)
