@@ -37,6 +37,8 @@ class Atom:
     """Whether it is a plain symbol (and not a constant)."""
     prime: int = 0
     """The number itself for an integer under a root, else 0."""
+    inner: "Sum | None" = None
+    """The sum itself for one that was not expanded, else None."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Atom) and self.key == other.key
@@ -152,8 +154,9 @@ def _product(a: Monomial, b: Monomial, coefficient: Fraction) -> Sum:
 
 
 def monomial(exponents: dict[Atom, Fraction], coefficient: Fraction) -> Sum:
-    """One term, with whole powers of primes and of i moved into the coefficient."""
+    """One term, with whole powers of primes and of i moved into the coefficient, and positive ones of sums multiplied out."""
     kept = {}
+    expanded = None
     for atom, exponent in exponents.items():
         rest = exponent
         if atom.prime:
@@ -162,9 +165,25 @@ def monomial(exponents: dict[Atom, Fraction], coefficient: Fraction) -> Sum:
         elif atom.key == "i" and exponent.denominator == 1:
             rest = exponent % 2
             coefficient *= -1 if exponent % 4 >= 2 else 1
+        elif atom.inner is not None and exponent.denominator == 1 and exponent > 0:
+            factor = expanded_power(atom.inner, int(exponent))
+            if factor is not None:
+                expanded = factor if expanded is None else multiply(expanded, factor)
+                continue
         if rest:
             kept[atom] = rest
-    return Sum({tuple(sorted(kept.items())): coefficient} if coefficient else {})
+    term = Sum({tuple(sorted(kept.items())): coefficient} if coefficient else {})
+    return term if expanded is None else multiply(term, expanded)
+
+
+def expanded_power(base: Sum, exponent: int) -> Sum | None:
+    """A positive power multiplied out; None when the result would be long."""
+    if exponent > 40 or (len(base.terms) > 2 and len(base.terms) ** min(exponent, 12) > MAX_TERMS):
+        return None
+    result = base
+    for _ in range(exponent - 1):
+        result = multiply(result, base)
+    return result
 
 
 def root_atoms(n: int, exponent: Fraction) -> Sum:

@@ -129,7 +129,8 @@ def _ln(argument: Sum) -> Sum:
         elif atom.key == _E:
             parts.append(number(exponent))
         else:
-            parts.append(scale(opaque(f"ln({atom.key})", [of_atom(atom)], cmath.log, free=atom.symbolic), exponent))
+            inside = atom.inner if atom.inner is not None else of_atom(atom)
+            parts.append(scale(opaque(f"ln({inside.key})", [inside], cmath.log, free=atom.symbolic), exponent))
     return add(*parts)
 
 

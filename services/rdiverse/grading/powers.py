@@ -5,7 +5,6 @@ from functools import reduce
 from math import gcd, lcm, prod
 
 from rdiverse.grading.algebra import (
-    MAX_TERMS,
     NAN,
     ONE,
     UNIT,
@@ -13,10 +12,10 @@ from rdiverse.grading.algebra import (
     Monomial,
     Sum,
     add,
+    expanded_power,
     monomial,
     multiply,
     number,
-    of_atom,
     prime_atom,
     root_atoms,
     scale,
@@ -54,7 +53,7 @@ def rational_power(base: Sum, exponent: Fraction) -> Sum:
         [(term, coefficient)] = base.terms.items()
         return _power_of_term(term, coefficient, exponent)
     if exponent.denominator == 1 and exponent > 0:
-        expanded = _expanded(base, int(exponent))
+        expanded = expanded_power(base, int(exponent))
         if expanded is not None:
             return expanded
     return _power_of_sum(base, exponent)
@@ -83,16 +82,6 @@ def _power_of_minus_one(exponent: Fraction) -> Sum:
     raise TooLargeError("an even root of a negative number")
 
 
-def _expanded(base: Sum, exponent: int) -> Sum | None:
-    """Multiply out, when the result is short."""
-    if exponent > 40 or (len(base.terms) > 2 and len(base.terms) ** min(exponent, 12) > MAX_TERMS):
-        return None
-    result = base
-    for _ in range(exponent - 1):
-        result = multiply(result, base)
-    return result
-
-
 def _power_of_sum(base: Sum, exponent: Fraction) -> Sum:
     """Take out the content, clear roots from a denominator, keep the rest as one atom."""
     content, common, rest = _primitive(base, keep_sign=exponent.denominator != 1)
@@ -107,8 +96,8 @@ def _power_of_sum(base: Sum, exponent: Fraction) -> Sum:
             return multiply(outside, rational_power(root, 2 * exponent))
     values, _ = rest.values()
     # The sum is an atom of its own, about whose relations to others nothing is known.
-    inner = of_atom(Atom(f"({rest.key})", values, free=False))
-    return multiply(outside, _power_of_term(next(iter(inner.terms)), ONE, exponent))
+    inner = Atom(f"({rest.key})", values, free=False, inner=rest)
+    return multiply(outside, monomial({inner: exponent}, ONE))
 
 
 def _primitive(base: Sum, keep_sign: bool) -> tuple[Fraction, Monomial, Sum]:
@@ -119,8 +108,9 @@ def _primitive(base: Sum, keep_sign: bool) -> tuple[Fraction, Monomial, Sum]:
     )
     shared = reduce(lambda a, b: a & b, ({atom for atom, _ in term} for term in base.terms))
     common = tuple(sorted((a, min(dict(t)[a] for t in base.terms)) for a in shared if not a.prime and a.key != "i"))
-    divisor = monomial({atom: -e for atom, e in common}, 1 / content)
-    rest = multiply(base, divisor)
+    taken = dict(common)
+    # Exponents are lowered, not sums multiplied, which would expand what is to be divided.
+    rest = Sum({tuple((a, e - taken.get(a, 0)) for a, e in t if e != taken.get(a)): c / content for t, c in base.terms.items()})
     leading = min(rest.terms, key=lambda term: [(atom.key, e) for atom, e in term])
     if rest.terms[leading] < 0 and not keep_sign:
         return -content, common, scale(rest, Fraction(-1))
