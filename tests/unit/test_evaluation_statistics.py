@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two, worst_tenth
+from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two
 
 
 @pytest.mark.parametrize(
@@ -58,32 +58,3 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer():
 
 def test_a_curve_ends_at_the_number_of_samples():
     assert [powers_of_two(n) for n in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
-
-
-def test_the_worst_tenth_has_at_least_one_member():
-    assert worst_tenth(np.array([[0.9, 0.9], [0.2, 0.4], [0.5, 0.5]])) == pytest.approx(0.3)
-    assert worst_tenth(np.repeat(np.arange(20) / 20, 6).reshape(20, 6)) == pytest.approx(0.025)
-
-
-def test_skills_that_tie_for_the_last_places_count_for_their_part():
-    right = np.array([[0.0, 0.5], [0.0, 0.1], [0.0, 0.0], *[[1.0, 1.0]] * 17])
-    by_first = np.mean([0.5, 0.1, 0.0])  # which two of the three are worst, the first sample does not say
-    by_second = 0.0
-    assert worst_tenth(right) == pytest.approx((by_first + by_second) / 2)
-
-
-def test_bad_luck_is_not_taken_for_a_bad_skill():
-    rng = np.random.default_rng(3)
-    equal = np.mean([worst_tenth((rng.random((400, 4)) < 0.5).astype(float)) for _ in range(50)])
-    assert equal == pytest.approx(0.5, abs=0.02)
-
-
-def test_skills_that_are_really_bad_are_found():
-    rng = np.random.default_rng(4)
-    truth = np.where(np.arange(400) < 80, 0.05, 0.7)
-    found = np.mean([worst_tenth((rng.random((400, 4)) < truth[:, None]).astype(float)) for _ in range(50)])
-    assert 0.05 < found < 0.25
-
-
-def test_a_single_sample_both_chooses_and_measures():
-    assert worst_tenth(np.array([[1.0], [0.0]])) == 0.0

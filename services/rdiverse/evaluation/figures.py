@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from rdiverse.evaluation.items import Benchmark
 from rdiverse.evaluation.known import paper_averages
-from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two, worst_tenth
+from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two
+from rdiverse.evaluation.worst import worst_tenth
 
 INTERVAL = (
     "95 %, Wilson's score interval for the variance between questions; of a mean over benchmarks: limits added in squares"
@@ -137,13 +138,13 @@ def skill_figures(
     drawn = np.concatenate([graded.right for graded in sampled])
     best = np.concatenate([graded.right[:, 0] for graded in greedy]) if greedy else None
     figures = []
-    by_sample = []
+    answers = []
     for skill in np.unique(names[names != ""]):
         rows = names == skill
         top = float(best[rows].mean()) if best is not None else None
         figures.append(SkillFigures(str(skill), int(rows.sum()), float(drawn[rows].mean()), top))
-        by_sample.append(drawn[rows].mean(axis=0))
-    return tuple(figures), worst_tenth(np.array(by_sample)) if by_sample else None
+        answers.append(drawn[rows])
+    return tuple(figures), worst_tenth(answers) if answers else None
 
 
 def sum_up(

@@ -59,28 +59,6 @@ def powers_of_two(most: int) -> list[int]:
     return curve if curve[-1] == most else [*curve, most]
 
 
-def worst_tenth(right: npt.NDArray[np.float64]) -> float:
-    """Mean accuracy of the worst tenth of the skills, at least one of them, from shares of right answers (skills, samples).
-
-    One half of the samples says which skills are worst, the other half how bad they are, and the other way round; the mean
-    of both is taken. Choosing and measuring by the same samples would report the worst luck: of 400 skills at 50 %, asked
-    four times each, a tenth are 0 % by chance alone. Of skills that tie for the last places each counts for its part. With a
-    single sample there is nothing to divide, and it does both.
-    """
-    one, other = (right, right) if right.shape[1] == 1 else (right[:, 0::2], right[:, 1::2])
-    one, other = one.mean(axis=1), other.mean(axis=1)
-    return float((other @ _worst(one) + one @ _worst(other)) / 2)
-
-
-def _worst(accuracies: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weights, summing to 1, on the lowest tenth of the values."""
-    count = math.ceil(len(accuracies) / 10)
-    limit = np.sort(accuracies)[count - 1]
-    below, level = (accuracies < limit).astype(np.float64), (accuracies == limit).astype(np.float64)
-    weights: npt.NDArray[np.float64] = (below + level * (count - below.sum()) / level.sum()) / count
-    return weights
-
-
 def _wilson(p: float, trials: float) -> tuple[float, float]:
     z2 = Z95**2
     middle = (p + z2 / (2 * trials)) / (1 + z2 / trials)
