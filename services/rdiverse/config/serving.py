@@ -67,7 +67,7 @@ class LocalConfig(Section):
 
     port_range: tuple[int, int] | None = None
     """First and last port that servers may take; null lets the system choose."""
-    server_start_seconds: float = Field(120, gt=0)
+    server_start_seconds: float = Field(300, gt=0)
     """A server that is not ready by then ends the run."""
 
     @model_validator(mode="after")
