@@ -32,7 +32,7 @@ class Running:
         self.run(engine.start())
 
     def run(self, coroutine):
-        return self.loop.run_until_complete(asyncio.wait_for(coroutine, 120))
+        return self.loop.run_until_complete(asyncio.wait_for(coroutine, 240))
 
     def generate(self, prompts=PROMPTS, n=1, params=GREEDY, **more) -> list[Completion]:
         async def collect() -> list[Completion]:
