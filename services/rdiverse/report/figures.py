@@ -43,6 +43,8 @@ def accuracy(data: RunData) -> list[Figure]:
             f"{found['sampling']['temperature']:g}, top-p {found['sampling']['top_p']:g}. Whiskers: {found['interval']}."
         )
     caption = "Share of right answers; no box is a wrong answer, nothing is guessed." + said
+    if worst.points:
+        caption += " The worst tenth of the skills is an estimate with luck taken out."
     main = _figure("Held-out accuracy", [sampled, greedy, worst], caption)
     curve = _pass_at_k(data)
     return [figure for figure in (main, curve, _solved_skills(data)) if figure]
