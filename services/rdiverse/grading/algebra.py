@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rdiverse.grading.errors import UnreadableError
+from rdiverse.grading.errors import LongProductError
 from rdiverse.grading.numbers import factors, is_surely_prime, power, written
 
 POINTS = 3
@@ -140,9 +140,9 @@ def scale(one: Sum, factor: Fraction) -> Sum:
 
 
 def multiply(a: Sum, b: Sum) -> Sum:
-    """Multiply out. Raises UnreadableError beyond MAX_TERMS products."""
+    """Multiply out. Raises LongProductError beyond MAX_TERMS products."""
     if len(a.terms) * len(b.terms) > MAX_TERMS:
-        raise UnreadableError("a product of too many terms")
+        raise LongProductError("a product of too many terms")
     return add(*(_product(m, n, c * d) for m, c in a.terms.items() for n, d in b.terms.items()))
 
 

@@ -7,7 +7,6 @@ from rdiverse.grading.algebra import Sum, nearly_equal
 from rdiverse.grading.forms import Form
 from rdiverse.grading.parser import Node
 
-_COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 _WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{3,}|\\(?:text|mbox|mathrm)")
 
 
@@ -83,10 +82,8 @@ def _in_any_order(a: Form, b: Form) -> list[Question] | None:
 
 
 def _may_be_read(form: Form) -> bool:
-    """Whether a library may read what the grader could not: LaTeX commands among symbols, no words, nothing too large."""
-    if form.kind != "text":
-        return True
-    return _COMMAND.search(form.source) is not None and _WORD.search(form.source) is None
+    """Whether a library may read what the grader could not: mathematics without words, nothing malformed or too large."""
+    return form.kind != "text" or (bool(form.source) and _WORD.search(form.source) is None)
 
 
 def _unlabelled(form: Form) -> Form:

@@ -9,14 +9,14 @@ import re
 
 from rdiverse.grading import relations
 from rdiverse.grading.algebra import number
-from rdiverse.grading.errors import UnreadableError
+from rdiverse.grading.errors import LongProductError, UnreadableError
 from rdiverse.grading.evaluate import evaluate
 from rdiverse.grading.forms import Form, group, of_percent, of_text, of_value
 from rdiverse.grading.numbers import TooLargeError
 from rdiverse.grading.parser import parse
 from rdiverse.grading.tokens import cleaned, tokens
 from rdiverse.grading.units import without_units
-from rdiverse.grading.vocabulary import WORDS
+from rdiverse.grading.vocabulary import KNOWN, WORDS
 
 MAX_CHARACTERS = 2000
 MAX_NESTING = 40
@@ -30,6 +30,7 @@ _CONJUNCTION = re.compile(
 )
 _BASED = re.compile(r"\A\s*(\d[0-9A-F]{0,199})\s*_\s*\{?\s*(\d{1,2})\s*\}?\s*\Z")
 _SUBSCRIPT = re.compile(r"_\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\w+)|\\[A-Za-z]+")
+_COMMAND = re.compile(r"\\[A-Za-z]+")
 _RUN = re.compile(r"[A-Za-z]+")
 # Where a parameter runs is said, or not, of the same answer.
 _DOMAIN = re.compile(r"\A\s*[a-z]\s*\\in\s*\\math(?:bb|bf|rm)\s*\{?\s*[ZNQRC]\s*\}?\s*\Z")
@@ -53,8 +54,10 @@ def read(text: str) -> Form:
     plain = _LEAD.sub("", plain)
     try:
         return _answer(plain)
-    except UnreadableError:
+    except LongProductError:
         return of_text(_as_words(plain), plain)
+    except UnreadableError:
+        return of_text(_as_words(plain), "" if KNOWN.issuperset(_COMMAND.findall(plain)) else plain)
     except TooLargeError:
         return of_text(_as_words(plain), "")  # no library should try what this one knows to be hopeless
 
@@ -127,11 +130,11 @@ def _value(text: str) -> Form:
     """A number or an expression, or one word."""
     found = tokens(text)
     if len(found) == 1 and found[0].kind == "text":
-        return of_text(_as_words(found[0].value), text)
+        return of_text(_as_words(found[0].value), "")
     # Letters with nothing between them are a product only as long as they are few.
     if _longest_word(text) > 3 or text.casefold() in {"yes", "no"}:
         if text.isalpha():
-            return of_text(_as_words(text), text)
+            return of_text(_as_words(text), "")
         raise UnreadableError("words")
     if len(found) > 1 and found[-1].value == "%":
         node = parse(found[:-1])  # of all that stands before it, as in 2 1/2 %

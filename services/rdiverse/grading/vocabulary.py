@@ -43,3 +43,14 @@ GREEK = frozenset([
 
 ACCENTS = frozenset(["\\" + name for name in ("dot", "ddot", "hat", "bar", "vec", "tilde", "overline", "widehat", "underline")])
 """Commands that make another letter of a letter."""
+
+KNOWN = (
+    frozenset(FUNCTIONS) | ACCENTS | FONTS | {"\\" + letter for letter in GREEK}
+    | frozenset([
+        r"\frac", r"\sqrt", r"\binom", r"\lfloor", r"\rfloor", r"\lceil", r"\rceil", r"\begin", r"\end", r"\degree",
+        r"\le", r"\leq", r"\leqslant", r"\ge", r"\geq", r"\geqslant", r"\lt", r"\gt", r"\ne", r"\neq", r"\in", r"\approx",
+        r"\equiv", r"\cup", r"\cap", r"\setminus", r"\emptyset", r"\pm", r"\mp", r"\cdot", r"\times", r"\div", r"\ast",
+        r"\angle", r"\prime", r"\circ", r"\dots", r"\ldots", r"\cdots",
+    ])
+)  # fmt: skip
+"""Every command that the parser knows: with these alone, what it cannot read is not well-formed."""
