@@ -1,14 +1,14 @@
 """Clients of the inference servers. Synchronous; import nothing but grpc, numpy and the wire."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdiverse.grpcio_kit.client import Caller, RpcFailure
+from rdiverse.inference.client_types import Generated, Model, Proposed, Sample, SamplingLike, Solved
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, sampling_pb2, solver_pb2
 from rdiverse.v1.challenger_pb2_grpc import ChallengerServiceStub
 from rdiverse.v1.language_model_pb2_grpc import LanguageModelServiceStub
@@ -31,91 +31,6 @@ __all__ = [
 
 TIMEOUT = 3600.0
 """Seconds that a batch of questions may take. A call without a deadline could hang for ever."""
-
-
-class SamplingLike(Protocol):
-    """How to draw, as in rdiverse.config.SamplingConfig."""
-
-    @property
-    def temperature(self) -> float: ...  # noqa: D102
-    @property
-    def top_p(self) -> float: ...  # noqa: D102
-    @property
-    def top_k(self) -> int: ...  # noqa: D102
-    @property
-    def max_tokens(self) -> int: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """One completion of the Challenger."""
-
-    index: int
-    text: str
-    question: str | None
-    """None: malformed."""
-    answer: str | None
-    """The Challenger's own answer; None: malformed."""
-    finish_reason: str
-    """stop or length."""
-    completion_tokens: int
-    weights: str
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One answer of the Solver."""
-
-    answer: str | None
-    """As written in the last box; None without one."""
-    agrees: bool
-    text: str
-    finish_reason: str
-    completion_tokens: int
-
-
-@dataclass(frozen=True)
-class Solved:
-    """The vote on one question."""
-
-    index: int
-    """Position of the question in the call."""
-    answer: str | None
-    """The majority answer in its normal form; None when no sample was boxed."""
-    share: float
-    votes: int
-    boxed: int
-    grader_timeouts: int
-    samples: tuple[Sample, ...]
-    """Empty unless asked for."""
-    weights: str
-
-
-@dataclass(frozen=True)
-class Generated:
-    """One completion."""
-
-    prompt_index: int
-    sample_index: int
-    text: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    logprobs: tuple[float, ...]
-    """One for each token drawn; empty unless asked for."""
-    weights: str
-
-
-@dataclass(frozen=True)
-class Model:
-    """What a server serves."""
-
-    role: str
-    engine: str
-    weights: str
-    ready: bool
-    max_model_len: int
-    embedding_dimension: int
 
 
 class _Client:

@@ -25,6 +25,7 @@ from rdiverse.inference.folders import (
     tensor_shapes,
     text_config,
 )
+from rdiverse.inference.locks import SharedLock
 from rdiverse.inference.tokens import Tokens
 from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse.selfplay.prompts import RenderedPrompt
@@ -57,7 +58,7 @@ class VllmEngine:
         self._running = 0
         self._requests = 0
         self._rows = asyncio.Semaphore(config.max_batch_rows)
-        self._weights = _SharedLock()
+        self._weights = SharedLock()
 
     @property
     def version(self) -> str:
@@ -327,48 +328,6 @@ class VllmEngine:
     def _expect(self, expected: str) -> None:
         if expected and expected != self._version:
             raise WrongWeightsError(expected, self._version)
-
-
-class _SharedLock:
-    """Many may hold it together, or one alone; who wants it alone goes before those who come later."""
-
-    def __init__(self) -> None:
-        self._changed = asyncio.Condition()
-        self._holders = 0
-        self._alone = 0
-
-    @contextlib.asynccontextmanager
-    async def shared(self) -> AsyncGenerator[None, None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._alone)
-            self._holders += 1
-        try:
-            yield
-        finally:
-            await asyncio.shield(self._leave())
-
-    async def _leave(self) -> None:
-        async with self._changed:
-            self._holders -= 1
-            self._changed.notify_all()
-
-    @contextlib.asynccontextmanager
-    async def exclusive(self) -> AsyncGenerator[None, None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._alone)
-            self._alone = 1
-            try:
-                await self._changed.wait_for(lambda: not self._holders)
-            except BaseException:
-                self._alone = 0
-                self._changed.notify_all()
-                raise
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._alone = 0
-                self._changed.notify_all()
 
 
 def _seed(request: GenerationRequest, position: int) -> int | None:
