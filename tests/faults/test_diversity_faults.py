@@ -274,6 +274,21 @@ def test_without_a_milvus_it_does_not_start(tmp_path):
     assert "RDIVERSE_MILVUS_URI is not set" in service.log.read_text()
 
 
+def test_milvus_lite_survives_half_an_index(tmp_path):
+    """A kill while it writes one used to leave a collection that could not be loaded."""
+    lite = Lite(tmp_path)
+    service = Service(tmp_path, lite.uri)
+    with running(lite, service), DiversityClient(service.address, retry_seconds=20) as client:
+        client.commit("half", 1, items())
+        [index] = eventually(lambda: list((tmp_path / "milvus").rglob("rdiverse_store_*/**/*.idx")), what="the index file")
+        lite.kill()
+        index.write_bytes(b"")
+        lite.start()
+        lite.wait_until_ready()
+        eventually(service.ready, 20, "readiness on")
+        assert client.score("half", items(), 2)[0].s_max == pytest.approx(1)
+
+
 def test_milvus_lite_ends_with_its_parent(tmp_path):
     """However the parent ended: the lifeline is closed by the kernel."""
     from rdiverse.runs.lifeline import held_lifeline

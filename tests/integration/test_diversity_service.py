@@ -93,7 +93,7 @@ class TestNumbers:
         wanted = expected_scores(list(batch), list(held), threshold=1.2, gamma=0.2, tau_max=-0.1, tau_mean=-0.5)
         check(client.score(run, items(batch), 2, penalty=penalty), wanted)
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_the_oracle_agrees_on_anything(self, client, data):
         """Directions are drawn from a few axes and a few random ones, so that equals, opposites and ties abound."""

@@ -23,6 +23,7 @@ def serve(data_dir: Path, port: int, host: str = "127.0.0.1") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     _keep_freed_memory()
+    _drop_index_files(data_dir)
     from milvus_lite.adapter.grpc.server import start_server_in_thread
 
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -32,6 +33,16 @@ def serve(data_dir: Path, port: int, host: str = "127.0.0.1") -> None:
     stop.wait()
     server.stop(grace=2).wait()
     database.close()
+
+
+def _drop_index_files(data_dir: Path) -> None:
+    """Remove what can be made again: exact indexes are copies of the rows' vectors.
+
+    They are not written aside, so a kill leaves half of one, and with it a collection that can never be loaded again
+    (seen in 3.2.2). Made anew, they also share the rows' memory in place of doubling it.
+    """
+    for file in data_dir.rglob("*.flat.idx"):
+        file.unlink()
 
 
 def _keep_freed_memory() -> None:
