@@ -41,12 +41,12 @@ def test_shares_and_penalties_come_back_in_the_order_of_the_questions(phase: Pha
 
 
 def test_solver_and_diversity_are_asked_side_by_side(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
-    with services(seconds=1.5) as found:
+    with services(seconds=4) as found:
         set_addresses(monkeypatch, found)
         with reward_of(phase, load_config(phase.config_path)) as reward:
             began = time.monotonic()
             reward(0, COMPLETIONS, [""] * 4)
-    assert 1.5 <= time.monotonic() - began < 2.7
+    assert 4 <= time.monotonic() - began < 7
 
 
 def test_a_solver_with_other_weights_ends_training(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_service_that_was_never_there_is_given_up_within_the_rewards_time(
     given_up = pytest.raises(TrainingError, match="the Solver service could not be reached for")
     with RemoteServices(phase, config) as remote, given_up:
         remote.shares(0, QUESTIONS)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_service_is_given_up_after_its_own_time_too(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 GONE_SECONDS = 120.0
 """A service that has been unreachable for this long is taken for gone: a server on a cluster restarts in less."""
 PAUSE_SECONDS = 1.0
+PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+"""Away or overloaded: asked again."""
 
 SCORED_BY: dict[Similarity, tuple[Distance, Representation]] = {
     Similarity.PROGRAM: ("cosine", "program"),
@@ -97,15 +99,15 @@ class RemoteServices:
         begin = time.monotonic()
         away_since: float | None = None
         while True:
-            left = self._reward.timeout_seconds - (time.monotonic() - begin)
             try:
-                answers = call(left)
+                answers = call(self._reward.timeout_seconds - (time.monotonic() - begin))
             except RpcFailure as failure:
                 now = time.monotonic()
                 away_since = away_since or now
-                if failure.code is not grpc.StatusCode.UNAVAILABLE:
+                if failure.code not in PASSING:
                     raise TrainingError(f"the {service} service failed: {failure}") from failure
-                if now - away_since >= self._gone_seconds or left <= PAUSE_SECONDS:
+                left = self._reward.timeout_seconds - (now - begin)
+                if now - away_since >= self._gone_seconds or left <= 2 * PAUSE_SECONDS:
                     raise TrainingError(
                         f"the {service} service could not be reached for {now - begin:.0f} s: {failure}"
                     ) from failure
