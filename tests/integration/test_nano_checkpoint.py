@@ -78,6 +78,7 @@ def test_training_repeats_itself() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_recipe_writes_a_checkpoint_that_loads(tmp_path: Path) -> None:
     losses: list[float] = []
     written = pretrain(tmp_path / "new", seed=5, steps=20, on_step=lambda _, loss: losses.append(loss))
