@@ -1,6 +1,7 @@
 """kill -9 in the middle of an evaluation: what was answered stays, what is missing is asked, and the result is the same."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -26,15 +27,27 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(address, tmp_path_factory):
-    return measure(address, tmp_path_factory.mktemp("whole")).to_json()
+def finished(address, tmp_path_factory):
+    """A folder that holds a whole evaluation. Tests copy it."""
+    folder = tmp_path_factory.mktemp("whole")
+    measure(address, folder)
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def result(folder: Path) -> dict:
+    return json.loads((folder / "evaluation.json").read_text())
 
 
 def portions(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in (folder / "responses").glob("*.jsonl")}
 
 
-def test_nothing_is_lost_or_asked_again(address, undisturbed, tmp_path):
+def test_nothing_is_lost_or_asked_again(address, finished, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.evaluation_killed", address, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -49,25 +62,23 @@ def test_nothing_is_lost_or_asked_again(address, undisturbed, tmp_path):
     assert 2 <= len(kept) < PORTIONS
     assert not (tmp_path / "evaluation.json").exists()
 
-    resumed = measure(address, tmp_path).to_json()
+    measure(address, tmp_path)
 
     now = portions(tmp_path)
     assert len(now) == PORTIONS
     assert {name: now[name] for name in kept} == kept, "finished portions are not asked again"
-    assert resumed == undisturbed
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads(json.dumps(undisturbed))
+    assert result(tmp_path) == result(finished), "as if nothing had happened"
     asked = [
         json.loads(line)["index"] for name in sorted(now) if "sampled" in name for line in now[name][1].decode().splitlines()
     ]
     assert asked == list(range(160))
 
 
-def test_a_finished_evaluation_asks_nobody(undisturbed, address, tmp_path):
-    first = measure(address, tmp_path)
-    before = portions(tmp_path)
-    again = measure("127.0.0.1:9", tmp_path)
-    assert again == first
-    assert portions(tmp_path) == before
+def test_a_finished_evaluation_asks_nobody(finished, copy):
+    before = portions(copy)
+    measure("127.0.0.1:9", copy)
+    assert result(copy) == result(finished)
+    assert portions(copy) == before
 
 
 def test_another_evaluation_into_the_same_folder_is_refused(tmp_path):
@@ -77,9 +88,17 @@ def test_another_evaluation_into_the_same_folder_is_refused(tmp_path):
         Folder(tmp_path, Plan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
 
 
-def test_a_portion_that_is_not_whole_is_named(address, tmp_path):
-    measure(address, tmp_path)
-    victim = tmp_path / "responses" / "sampled-00001.jsonl"
+def test_a_portion_that_is_not_whole_is_named(copy):
+    victim = copy / "responses" / "sampled-00001.jsonl"
     victim.write_bytes(victim.read_bytes()[:-100])
     with pytest.raises(StoreError, match=r"sampled-00001\.jsonl"):
-        measure(address, tmp_path)
+        measure("127.0.0.1:9", copy)
+
+
+def test_a_portion_that_is_missing_is_asked_again_and_alone(address, finished, copy):
+    before = portions(copy)
+    (copy / "responses" / "sampled-00001.jsonl").unlink()
+    measure(address, copy)
+    now = portions(copy)
+    assert [name for name in now if now[name] != before[name]] == ["sampled-00001.jsonl"]
+    assert result(copy) == result(finished)
