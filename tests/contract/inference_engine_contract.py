@@ -29,10 +29,10 @@ class Running:
     def __init__(self, engine: Engine) -> None:
         self.loop = asyncio.new_event_loop()
         self.engine = engine
-        self.run(engine.start())
+        self.run(engine.start(), 900)
 
-    def run(self, coroutine):
-        return self.loop.run_until_complete(asyncio.wait_for(coroutine, 240))
+    def run(self, coroutine, seconds: float = 240):
+        return self.loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
 
     def generate(self, prompts=PROMPTS, n=1, params=GREEDY, **more) -> list[Completion]:
         async def collect() -> list[Completion]:

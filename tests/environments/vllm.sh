@@ -33,6 +33,6 @@ PYTHON
 fi
 PATH="$folder/bin:$PATH"
 export PATH
-# One thread pool of small size a process, and room for a tiny cache: the machine is shared.
-export VLLM_CPU_KVCACHE_SPACE="${VLLM_CPU_KVCACHE_SPACE:-1}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# One thread a process, bound to no core, and room for a tiny cache: the machine is shared.
+export VLLM_CPU_OMP_THREADS_BIND="${VLLM_CPU_OMP_THREADS_BIND:-nobind}" VLLM_CPU_KVCACHE_SPACE="${VLLM_CPU_KVCACHE_SPACE:-1}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 exec "$@"
