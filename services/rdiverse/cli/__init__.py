@@ -1,0 +1,25 @@
+"""The `rdiverse` command. Imports stand inside the commands: asking for help must not load a tensor library."""
+
+import typer
+
+from rdiverse.cli import running
+from rdiverse.cli.memory import memory
+from rdiverse.cli.nano import nano
+from rdiverse.cli.pipeline import pipeline
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+for command in (running.run, running.serve, running.train, running.evaluate, running.report):
+    app.command()(command)
+app.add_typer(memory, name="memory")
+app.add_typer(nano, name="nano")
+app.add_typer(pipeline, name="pipeline")
+
+
+@app.callback()
+def root() -> None:
+    """Self-play training of LLM reasoners with a memory of past questions and skill-aware diversity."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

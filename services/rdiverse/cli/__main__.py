@@ -1,0 +1,5 @@
+"""`python -m rdiverse.cli`, for child processes."""
+
+from rdiverse.cli import main
+
+main()

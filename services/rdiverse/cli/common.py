@@ -1,0 +1,42 @@
+"""What every command shares: options, exit codes, and errors in words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rdiverse.config import RunConfig
+
+WRONG_INPUT = 2
+FAILED = 1
+INTERRUPTED = 130
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="YAML file of a run's configuration.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to override, as in solver.samples=10.", show_default=False)]
+
+
+def load(config: Path, overrides: list[str] | None, **values: object) -> "RunConfig":
+    """Read a configuration. Raises ConfigError."""
+    from rdiverse.config import load_config
+
+    return load_config(config, overrides or (), **values)
+
+
+@contextmanager
+def wrong_input() -> Iterator[None]:
+    """Turn a wrong configuration into one readable error and exit code 2."""
+    from rdiverse.config import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        fail(str(error), WRONG_INPUT)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print an error and exit."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)

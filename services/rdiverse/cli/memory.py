@@ -1,0 +1,81 @@
+"""`rdiverse memory`: asks a diversity service what a run remembers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rdiverse.cli.common import FAILED, fail
+
+memory = typer.Typer(no_args_is_help=True, help="What a run remembers, asked of a running diversity service.")
+
+Address = Annotated[str, typer.Option(help="HOST:PORT of the diversity service.", envvar="RDIVERSE_DIVERSITY_ADDRESS")]
+Run = Annotated[str, typer.Argument(help="The run.")]
+
+
+@memory.command()
+def score(run: Run, questions: Annotated[list[str], typer.Argument(help="Questions, one batch.")], address: Address) -> None:
+    """Show the penalties of some questions, as one batch."""
+    from rdiverse.diversity import commands
+
+    with _answers():
+        commands.score(address, run, questions)
+
+
+@memory.command()
+def neighbors(
+    run: Run,
+    question: Annotated[str, typer.Argument(help="The question.")],
+    address: Address,
+    count: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 5,
+) -> None:
+    """Show the remembered questions nearest to one: why is it called a repeat?"""
+    from rdiverse.diversity import commands
+
+    with _answers():
+        commands.neighbors(address, run, question, count)
+
+
+@memory.command()
+def stats(
+    address: Address, run: Annotated[str | None, typer.Argument(help="The run; without one all are listed.")] = None
+) -> None:
+    """Show what a run's memory holds, or which runs have one."""
+    from rdiverse.diversity import commands
+
+    with _answers():
+        commands.stats(address, run)
+
+
+@memory.command()
+def export(run: Run, path: Annotated[Path, typer.Argument(help="JSONL file to write.")], address: Address) -> None:
+    """Write everything that a run remembers to JSON lines."""
+    from rdiverse.diversity import commands
+
+    with _answers():
+        typer.echo(f"{commands.export(address, run, path)} items in {path}")
+
+
+@memory.command()
+def rollback(
+    run: Run, to_iteration: Annotated[int, typer.Argument(help="The last iteration to keep.", min=0)], address: Address
+) -> None:
+    """Drop the iterations after the given one."""
+    from rdiverse.diversity import commands
+
+    with _answers():
+        typer.echo(f"dropped iterations: {commands.rollback(address, run, to_iteration) or 'none'}")
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """Turn a refusal or a silence of the service into one readable error."""
+    from rdiverse.diversity.commands import ExportTooLargeError
+    from rdiverse.grpcio_kit.client import RpcFailure
+
+    try:
+        yield
+    except (RpcFailure, ExportTooLargeError) as error:
+        fail(str(error), FAILED)
