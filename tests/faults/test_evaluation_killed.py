@@ -88,9 +88,10 @@ def test_another_evaluation_into_the_same_folder_is_refused(tmp_path):
         Folder(tmp_path, Plan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
 
 
-def test_a_portion_that_is_not_whole_is_named(copy):
+@pytest.mark.parametrize("kept", [-100, 0], ids=["truncated", "empty"])
+def test_a_portion_that_is_not_whole_is_named(copy, kept):
     victim = copy / "responses" / "sampled-00001.jsonl"
-    victim.write_bytes(victim.read_bytes()[:-100])
+    victim.write_bytes(victim.read_bytes()[:kept])
     with pytest.raises(StoreError, match=r"sampled-00001\.jsonl"):
         measure("127.0.0.1:9", copy)
 

@@ -78,7 +78,11 @@ class Folder:
         settings = _settings(plan)
         path = folder / "plan.json"
         if path.exists():
-            differing = differing_fields(json.loads(path.read_text(encoding="utf-8")), settings)
+            try:
+                before = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise StoreError(f"{path}: is not JSON; {folder} holds no evaluation that can go on") from error
+            differing = differing_fields(before, settings)
             if differing:
                 raise StoreError(f"{folder} holds answers to another evaluation:\n" + "\n".join(f"  {d}" for d in differing))
         else:
@@ -118,8 +122,11 @@ class Folder:
     def _read(self, path: Path) -> list[dict[str, Any]]:
         try:
             lines = path.read_text(encoding="utf-8").split("\n")
-            return [json.loads(line) for line in lines if line]
-        except (OSError, json.JSONDecodeError) as error:
+            rows = [json.loads(line) for line in lines if line]
+            if not rows:
+                raise ValueError("it is empty")
+            return rows
+        except (OSError, ValueError) as error:
             raise StoreError(f"{path}: cannot be read; delete it to have its questions asked again ({error})") from error
 
 
