@@ -16,13 +16,27 @@ def test_without_checkpoints_there_is_none_to_resume_from(tmp_path: Path) -> Non
     assert checkpoints.last_complete(tmp_path / "absent") is None
 
 
+def folders(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
 def test_a_checkpoint_without_its_mark_is_never_picked_up_and_is_swept(tmp_path: Path) -> None:
+    checkpoints.claim(tmp_path, {"seed": 1})
     whole = written(tmp_path, 4)
     checkpoints.complete(whole)
     written(tmp_path, 8)
     assert checkpoints.last_complete(tmp_path) == whole
-    checkpoints.sweep_incomplete(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-4"]
+    checkpoints.claim(tmp_path, {"seed": 1})
+    assert folders(tmp_path) == ["checkpoint-4"]
+
+
+def test_a_checkpoint_of_other_inputs_is_swept(tmp_path: Path) -> None:
+    checkpoints.claim(tmp_path, {"dataset": "a"})
+    checkpoints.complete(written(tmp_path, 4))
+    checkpoints.claim(tmp_path, {"dataset": "a"})
+    assert folders(tmp_path) == ["checkpoint-4"]
+    checkpoints.claim(tmp_path, {"dataset": "b"})
+    assert folders(tmp_path) == []
 
 
 def test_completing_one_deletes_the_others(tmp_path: Path) -> None:

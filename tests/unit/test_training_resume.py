@@ -11,6 +11,7 @@ import pytest
 from tests.training_models import metric_rows, write_model, write_phase
 
 from rdiverse.config import load_config
+from rdiverse.runs.tables import DATASET, write_table
 from rdiverse.runs.weights import weights_version
 from rdiverse.training import checkpoints
 from rdiverse.training.errors import TrainingError
@@ -154,6 +155,19 @@ def test_rows_of_other_phases_stay(model: Path, tmp_path: Path) -> None:
     assert metric_rows(phase)[:2] == theirs
     assert [row["step"] for row in metric_rows(phase)[2:]] == [1, 2, 3, 4]
     assert all("of" not in row for row in metric_rows(phase))
+
+
+def test_checkpoints_of_another_dataset_are_not_resumed_from(model: Path, tmp_path: Path) -> None:
+    phase = write_phase(tmp_path, model, **SHAPE)
+    with pytest.raises(StopError):
+        run(phase, in_third_rollout)
+    assert phase.dataset
+    rows = [{"question": f"what is {n} ?", "answer": "1", "source": "new", "iteration": 1, "share": 0.5} for n in range(9)]
+    write_table(phase.dataset, DATASET, rows)  # the same name, other rows: the step before was redone
+    run(phase)
+    result = finished(phase)
+    assert result
+    assert (result.resumed_steps, result.steps) == (0, 4)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

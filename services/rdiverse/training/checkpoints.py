@@ -1,12 +1,15 @@
 """Resume checkpoints: one is complete once its mark is written, and the one before is deleted only then."""
 
+import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from rdiverse.runs.files import flush_folder, write_json
 
 MARK = "complete.json"
+INPUTS = "inputs.json"
 PREFIX = "checkpoint-"
 
 
@@ -28,16 +31,19 @@ def complete(checkpoint: Path) -> None:
             shutil.rmtree(other)
 
 
+def claim(resume_dir: Path, inputs: dict[str, Any]) -> None:
+    """Say what the phase reads. Checkpoints of a phase that read something else are deleted, half-written ones too."""
+    path = resume_dir / INPUTS
+    same = path.is_file() and json.loads(path.read_text(encoding="utf-8")) == inputs
+    for checkpoint in _all(resume_dir):
+        if not same or not (checkpoint / MARK).is_file():
+            shutil.rmtree(checkpoint)
+    write_json(path, inputs)
+
+
 def last_complete(resume_dir: Path) -> Path | None:
     """The newest complete checkpoint; None when there is none."""
     return max((path for path in _all(resume_dir) if (path / MARK).is_file()), key=update, default=None)
-
-
-def sweep_incomplete(resume_dir: Path) -> None:
-    """Delete what was being written when the process died."""
-    for path in _all(resume_dir):
-        if not (path / MARK).is_file():
-            shutil.rmtree(path)
 
 
 def update(checkpoint: Path) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import GRPOConfig, RunConfig, load_config
-from rdiverse.runs.weights import publish, validate
+from rdiverse.runs.files import file_digest
+from rdiverse.runs.weights import MANIFEST, publish, validate, weights_version
 from rdiverse.training import checkpoints
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
@@ -57,21 +58,21 @@ def build(
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     training = grpo_settings(phase, config)
-    validate(phase.model)
+    if first_rank():
+        validate(phase.model)
     tokenizer = load_tokenizer(phase.model)
     rows = phase_rows(phase, config, tokenizer)
     arguments = trl_arguments(phase, training, torch.cuda.is_available(), config.inference.engine)
     if not torch.cuda.is_available():
         # With several ranks accelerate names it cpu:0, which torch.load knows no storage for when resuming.
         arguments.__dict__["_setup_devices"] = torch.device("cpu")
-    first = arguments.process_index == 0
-    recorder = Recorder(phase, training, time.time() if started is None else started, serve=first)
+    recorder = Recorder(phase, training, time.time() if started is None else started, serve=first_rank())
     trainer = SelfPlayTrainer(
         model=str(phase.model),
         args=arguments,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        callbacks=[recorder] if first else [],
+        callbacks=[recorder] if first_rank() else [],
         reward=reward,
         training=training,
         seed=phase.seed,
@@ -84,16 +85,39 @@ def build(
 
 def fit(phase: Phase, training: GRPOConfig, trainer: "SelfPlayTrainer", recorder: "Recorder") -> None:
     """Train from the last complete checkpoint to the end, publish, write the result, delete the checkpoints."""
+    if trainer.accelerator.is_main_process:
+        checkpoints.claim(phase.resume_dir, inputs_of(phase))
+    trainer.accelerator.wait_for_everyone()
     checkpoint = checkpoints.last_complete(phase.resume_dir)
     if trainer.accelerator.is_main_process:
-        checkpoints.sweep_incomplete(phase.resume_dir)
         recorder.keep_rows(0 if checkpoint is None else checkpoints.update(checkpoint) // training.updates_per_step)
-    trainer.accelerator.wait_for_everyone()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     weights = trainer.weights()
     if trainer.accelerator.is_main_process:
         _publish(phase, trainer, weights, recorder)
     trainer.accelerator.wait_for_everyone()
+
+
+def inputs_of(phase: Phase) -> dict[str, Any]:
+    """Everything that decides what the phase computes: checkpoints of other inputs are of no use to it."""
+    weights = sorted(phase.model.glob("*.safetensors*"))
+    manifest = (phase.model / MANIFEST).is_file()
+    return {
+        "role": phase.role,
+        "iteration": phase.iteration,
+        "seed": phase.seed,
+        "run": phase.run,
+        "config": file_digest(phase.config_path),
+        "dataset": file_digest(phase.dataset) if phase.role is Role.SOLVER and phase.dataset else None,
+        "solver_weights": phase.solver_weights,
+        # Digests of a checkpoint that nobody published cost minutes; it is not expected to change under its name.
+        "model": weights_version(phase.model) if manifest else [[path.name, path.stat().st_size] for path in weights],
+    }
+
+
+def first_rank() -> bool:
+    """Whether this is rank 0; also before torch.distributed is up."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
@@ -124,7 +148,7 @@ def reward_of(phase: Phase, config: RunConfig) -> Iterator["Reward"]:
     from rdiverse.training.reward.remote import RemoteServices
 
     exchange = Exchange(config.challenger.reward.timeout_seconds)
-    if int(os.environ.get("RANK", "0")) > 0:
+    if not first_rank():
         yield ChallengerReward(config, None, exchange)
         return
     with RemoteServices(phase, config) as services:
