@@ -19,6 +19,8 @@ from tests.training_services import ROOT, addresses, free_port, services, start_
 from rdiverse.runs.weights import resolve_resource, weights_version
 from rdiverse.training.launch import Phase, Role, TrainingFailed, finished, launcher_from_environment
 
+pytestmark = pytest.mark.timeout(900)  # processes start slowly on a busy machine
+
 SHAPE: dict[str, Any] = {"steps": 12, "prompts_per_step": 8, "updates_per_step": 4, "rows_per_forward": 4}
 
 
