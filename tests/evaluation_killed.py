@@ -8,7 +8,7 @@ from rdiverse.evaluation import Benchmark, Item, evaluate
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 
-SAMPLING = SamplingConfig(temperature=1.0, max_tokens=12)
+SAMPLING = SamplingConfig(temperature=1.0, max_tokens=6)
 SAMPLES = 32
 SET = Benchmark("sums", tuple(Item(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(160)))
 
