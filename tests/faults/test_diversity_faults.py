@@ -87,7 +87,7 @@ class TestMilvusGone:
                 assert (failed.code, failed.reason) == (UNAVAILABLE, "DEPENDENCY_UNAVAILABLE"), failed
                 assert failed.metadata["dependency"] == "milvus"
             assert time.monotonic() - begin < 6 * 8
-            eventually(lambda: service.health() == NOT_SERVING, 10, "readiness off")
+            eventually(lambda: service.health() == NOT_SERVING, 20, "readiness off")
             assert service.health("liveness") == SERVING
         finally:
             if how == "killed":

@@ -15,7 +15,7 @@ from rdiverse.diversity.memory.protocol import Memory, Nearest
 
 AT_ONCE = 2
 """Searches under way at once; what comes meanwhile waits and goes together."""
-_MOST_QUERIES = 8192
+_MOST_QUERIES = 2048
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ LIMITS = {
     }.items()
 }  # fmt: skip
 _WATCH_SECONDS = 0.5
-_PING_SECONDS = 4.0
+_PING_SECONDS = 10.0
 _CLAIM_SECONDS = 60.0
 
 

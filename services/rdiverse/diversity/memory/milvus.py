@@ -61,6 +61,7 @@ class MilvusMemory:
 
     def ping(self, seconds: float) -> None:
         """See Memory."""
+        self._connection.probe()
         self._connection.call(seconds, "has_collection", collection_name=rows.LEDGERS)
 
     def ledgers(self, seconds: float) -> list[Ledger]:
@@ -143,7 +144,8 @@ class MilvusMemory:
             self._sweep(deadline)
 
     def keep_claim(self, seconds: float) -> None:
-        """Raise NotTheWriterError when another process has become the writer."""
+        """As `ping`. Raises NotTheWriterError when another process has become the writer."""
+        self._connection.probe()
         self._check_writer(Deadline(seconds))
 
     def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:

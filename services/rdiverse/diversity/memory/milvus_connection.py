@@ -2,19 +2,23 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from rdiverse.diversity.memory.protocol import MemoryUnavailableError
 
 URI_VARIABLE = "RDIVERSE_MILVUS_URI"
 TOKEN_FILE_VARIABLE = "RDIVERSE_MILVUS_TOKEN_FILE"  # noqa: S105  the name of a variable
 CA_FILE_VARIABLE = "RDIVERSE_MILVUS_CA_FILE"
-SMALL_CALL_SECONDS = 8.0
-"""For calls that move a few rows: a Milvus that needs longer is as good as gone."""
+SMALL_CALL_SECONDS = 20.0
+"""For calls that move a few rows: a Milvus that needs longer is as good as gone. One that is gone is noticed sooner."""
+_PROBE_SECONDS = 1.0
+_DEFAULT_PORT = 19_530
 
 T = TypeVar("T")
 
@@ -49,6 +53,7 @@ class MilvusConnection:
         self._client: Any = None
         self._loaded: set[str] = set()
         self._lock = threading.Lock()
+        self._doubtful = False
         self.lite = False
         """Whether it is Milvus Lite's server, known once connected."""
 
@@ -76,6 +81,16 @@ class MilvusConnection:
             self._loaded.add(collection)
         return self.call(seconds, method, collection_name=collection, **arguments)
 
+    def probe(self) -> None:
+        """Raise MemoryUnavailableError at once when nobody listens: pymilvus would try for all the time it is given."""
+        parts = urlsplit(self.uri)
+        try:
+            with socket.create_connection((parts.hostname, parts.port or _DEFAULT_PORT), timeout=_PROBE_SECONDS):
+                return
+        except OSError as error:
+            self._doubtful = True
+            raise MemoryUnavailableError("Milvus cannot be reached") from error
+
     def forget(self, collection: str) -> None:
         """Say that a collection was dropped."""
         self._loaded.discard(collection)
@@ -92,11 +107,16 @@ class MilvusConnection:
         import grpc
         from pymilvus.exceptions import MilvusException
 
+        if self._doubtful:
+            self.probe()
         try:
-            return call(self._connected(seconds))
+            found = call(self._connected(seconds))
         except (MilvusException, grpc.RpcError, OSError) as error:
             self._loaded.clear()
+            self._doubtful = True
             raise MemoryUnavailableError(_brief(error)) from error
+        self._doubtful = False
+        return found
 
     def _connected(self, seconds: float) -> Any:
         with self._lock:
