@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModel, AutoModelForCausalLM
 
 from rdiverse.config import EngineConfig
 from rdiverse.inference.decoding import BrokenModelError, Row, decode
 from rdiverse.inference.embedding import embed
 from rdiverse.inference.engine import SamplingParams
 from rdiverse.inference.folders import check_same_shape, generation_ends, longest_context, model_folder, text_config
+from rdiverse.inference.library import AutoModel, AutoModelForCausalLM
 from rdiverse.inference.tokens import Tokens
 from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse.selfplay.prompts import RenderedPrompt
