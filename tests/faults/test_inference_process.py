@@ -38,7 +38,17 @@ def free_port() -> int:
 class Process:
     def __init__(self, config: Path, environment: dict[str, str]) -> None:
         self.address = f"127.0.0.1:{free_port()}"
-        command = [sys.executable, "-c", SERVE, "solver", str(config), self.address, str(free_port())]
+        command = [
+            sys.executable,
+            "-c",
+            SERVE,
+            "solver",
+            str(config),
+            self.address,
+            str(free_port()),
+            "--configure_logging",
+            "x",
+        ]
         self.popen = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment)
         self.psutil = psutil.Process(self.popen.pid)
 
@@ -76,6 +86,10 @@ def test_a_fresh_process_is_light_and_soon_ready(process):
     # Seconds of computing, which other work on the machine does not stretch as it does wall time.
     assert times.user + times.system < 15
     assert memory < 700 * 2**20
+    # kserve, imported by the first such call, reads the command line, too.
+    with grpc.insecure_channel(process.address) as channel:
+        live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+        assert live(b"", timeout=120) == b"\x08\x01"
 
 
 def test_sigterm_finishes_what_runs_and_then_leaves(process):

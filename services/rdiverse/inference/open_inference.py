@@ -4,6 +4,7 @@ The kserve package takes seconds and much memory to import, so it is imported wh
 """
 
 import asyncio
+import sys
 from typing import Any
 
 import grpc
@@ -52,6 +53,10 @@ class OpenInference(grpc.GenericRpcHandler):
 
 
 def _import_handlers(host: ModelHost) -> dict[str, Any]:
-    from rdiverse.inference.kserve_servicer import handlers
-
+    # kserve reads the command line when it is imported, and ends the process over arguments that are not its own.
+    arguments, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        from rdiverse.inference.kserve_servicer import handlers
+    finally:
+        sys.argv = arguments
     return handlers(host)
