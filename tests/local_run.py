@@ -24,7 +24,7 @@ SMALL = (
     "solver.training.prompts_per_step=8",
     "solver.training.rows_per_forward=64",
     "solver.min_questions=1",
-    "evaluation.samples=1",
+    "evaluation.samples=2",
 )
 """A run that goes through every step in little time."""
 

@@ -124,11 +124,17 @@ def evaluate(
     max_tokens: Annotated[int, typer.Option(help="Longest answer.", min=1, max=65_536)] = 4096,
     seed: Annotated[int, typer.Option(help="Seed of the sampled answers.", min=0)] = 0,
     rzero: Annotated[bool, typer.Option("--rzero", help="Also score as R-Zero's scripts do, side by side.")] = False,
+    judge: Annotated[str | None, typer.Option(help="HOST:PORT of a language model whose opinion is reported beside.")] = None,
 ) -> None:
     """Measure a served model on held-out benchmarks, greedy and sampled, strictly scored."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     from rdiverse.config import EvaluationConfig, SamplingConfig
     from rdiverse.evaluation import BenchmarkError
+    from rdiverse.evaluation.ask import IncompleteError, WrongWeightsError
     from rdiverse.evaluation.served import evaluate_served, named_benchmarks
+    from rdiverse.evaluation.store import StoreError
     from rdiverse.grpcio_kit.client import RpcFailure
     from rdiverse.runs.files import write_json
     from rdiverse.runs.weights import CheckpointError
@@ -139,10 +145,20 @@ def evaluate(
             samples=samples,
             sampling=SamplingConfig(temperature=temperature, max_tokens=max_tokens),
         )
-        evaluation = evaluate_served(address, config, output, seed=seed, rzero=rzero)
-    except (BenchmarkError, CheckpointError) as error:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("questions", total=None)
+            evaluation = evaluate_served(
+                address,
+                config,
+                output,
+                seed=seed,
+                rzero=rzero,
+                judge_address=judge,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    except (BenchmarkError, CheckpointError, StoreError) as error:
         fail(str(error), WRONG_INPUT)
-    except RpcFailure as error:
+    except (RpcFailure, WrongWeightsError, IncompleteError) as error:
         fail(f"{error}\nThe same command goes on with the answers that are there.", FAILED)
     write_json(output / "evaluation.json", evaluation.to_json())
     typer.echo(
