@@ -15,7 +15,15 @@ CHAT_TEMPLATE = (
 
 
 def make_tiny_model(
-    folder: Path, seed: int = 0, *, chat: bool = True, hidden: int = 64, layers: int = 2, positions: int = 512, **config
+    folder: Path,
+    seed: int = 0,
+    *,
+    chat: bool = True,
+    hidden: int = 64,
+    layers: int = 2,
+    head: int = 16,
+    positions: int = 512,
+    **config,
 ) -> Path:
     """Write a model directory; the same arguments give the same weights. Returns `folder`."""
     import torch
@@ -31,7 +39,7 @@ def make_tiny_model(
             num_hidden_layers=layers,
             num_attention_heads=4,
             num_key_value_heads=2,
-            head_dim=hidden // 4,
+            head_dim=head,
             max_position_embeddings=positions,
             tie_word_embeddings=False,
             initializer_range=0.2,

@@ -58,6 +58,7 @@ class VllmEngine:
         self._running = 0
         self._requests = 0
         self._rows = asyncio.Semaphore(config.max_batch_rows)
+        self._turnstile = asyncio.Lock()
         self._weights = SharedLock()
 
     @property
@@ -205,9 +206,10 @@ class VllmEngine:
         places = min(n, self._config.max_batch_rows)
         held = 0
         try:
-            for _ in range(places):
-                await self._rows.acquire()
-                held += 1
+            async with self._turnstile:  # one at a time: two that each hold a part would wait for each other
+                for _ in range(places):
+                    await self._rows.acquire()
+                    held += 1
             self._running += n
             try:
                 yield
