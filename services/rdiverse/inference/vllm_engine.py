@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import EngineConfig
-from rdiverse.grpcio_kit.errors import OverloadedError, WrongWeightsError
+from rdiverse.grpcio_kit.errors import InvalidFieldError, OverloadedError, WrongWeightsError
 from rdiverse.inference.engine import Completion, Finish, GenerationRequest, PromptTooLongError, SamplingParams
 from rdiverse.inference.folders import (
     check_same_shape,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_HOTTEST = 2
+"""vLLM's largest temperature."""
 _CANARY = RenderedPrompt("", "1 + 1 =")
 
 
@@ -145,6 +147,8 @@ class VllmEngine:
         for i, ids in enumerate(tokens):
             if len(ids) >= self._max_model_len:
                 raise PromptTooLongError(i, len(ids), self._max_model_len)
+        if request.params.temperature > _HOTTEST:
+            raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {_HOTTEST}")
         self._expect(request.expected_weights)
         rows = len(tokens) * request.n
         if self._waiting and self._waiting + rows > self._config.max_queue_rows:
