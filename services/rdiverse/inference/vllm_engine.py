@@ -143,18 +143,8 @@ class VllmEngine:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
         """Give completions prompt by prompt, each prompt's samples together."""
-        tokens = await asyncio.to_thread(self._tokens.encode, request.prompts)
-        for i, ids in enumerate(tokens):
-            if len(ids) >= self._max_model_len:
-                raise PromptTooLongError(i, len(ids), self._max_model_len)
-        if request.params.temperature > _HOTTEST:
-            raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {_HOTTEST}")
-        self._expect(request.expected_weights)
+        tokens = await self._admit(request)
         rows = len(tokens) * request.n
-        if self._waiting and self._waiting + rows > self._config.max_queue_rows:
-            raise OverloadedError(
-                f"{self._waiting} sequences wait already and {rows} more would exceed {self._config.max_queue_rows}"
-            )
         finished: asyncio.Queue[list[Completion] | BaseException] = asyncio.Queue()
         self._waiting += rows
 
@@ -176,6 +166,22 @@ class VllmEngine:
             for task in work:
                 task.cancel()
             await asyncio.wait(work)
+
+    async def _admit(self, request: GenerationRequest) -> list[list[int]]:
+        """Check a request and encode its prompts."""
+        tokens = await asyncio.to_thread(self._tokens.encode, request.prompts)
+        for i, ids in enumerate(tokens):
+            if len(ids) >= self._max_model_len:
+                raise PromptTooLongError(i, len(ids), self._max_model_len)
+        if request.params.temperature > _HOTTEST:
+            raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {_HOTTEST}")
+        self._expect(request.expected_weights)
+        rows = len(tokens) * request.n
+        if self._waiting and self._waiting + rows > self._config.max_queue_rows:
+            raise OverloadedError(
+                f"{self._waiting} sequences wait already and {rows} more would exceed {self._config.max_queue_rows}"
+            )
+        return tokens
 
     async def _complete(self, request: GenerationRequest, position: int, ids: list[int]) -> list[Completion]:
         """All samples of one prompt."""
