@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long lint types layers protos protos-fresh pipelines pipelines-fresh bench clean
+.PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,8 +25,15 @@ run: install  ## Train: 3 iterations of R-Diverse in the nano world (ARGS for mo
 test: install  ## Run the tests that take seconds.
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-long: install  ## Run the tests that take minutes: faults, determinism, learning.
+test-long: install  ## Run the tests that take minutes: faults, determinism, learning, vLLM, a real Milvus.
 	$(BIN)/python -m pytest -m long $(ARGS)
+	$(MAKE) test-milvus
+
+test-vllm: install  ## Run the engine's tests on vLLM's CPU build, in an environment of their own under build/.
+	$(BIN)/python -m pytest -m long tests/contract/test_inference_vllm.py $(ARGS)
+
+test-milvus: install  ## Run the memory's tests on a real Milvus, in an environment of its own under build/.
+	PYTHON=$(BIN)/python tests/environments/milvus.sh build/milvus $(BIN)/python -m pytest tests/contract/test_diversity_memory.py $(ARGS)
 
 lint: install  ## Check formatting and style.
 	$(BIN)/ruff format --check .
@@ -47,8 +54,9 @@ protos: install  ## Generate the stubs in services/rdiverse/v1.
 protos-fresh: protos  ## Fail when the committed stubs are not what the protos give.
 	@test -z "$$(git status --porcelain -- services/rdiverse/v1)" || { git status --short -- services/rdiverse/v1; echo "stale stubs: run 'make protos' and commit" >&2; exit 1; }
 
+# Kubeflow's compiler numbers equal components in the order of a set: a fixed hash makes that order the same everywhere.
 pipelines: install  ## Compile the pipelines in pipelines/compiled.
-	@for n in 1 3 5; do $(BIN)/rdiverse pipeline compile --iterations $$n --output pipelines/compiled/iterations-$$n.yaml || exit 1; done
+	@export PYTHONHASHSEED=0; for n in 1 3 5; do $(BIN)/rdiverse pipeline compile --iterations $$n --output pipelines/compiled/iterations-$$n.yaml || exit 1; done
 
 pipelines-fresh: pipelines  ## Fail when the committed pipelines are not what the code gives.
 	@test -z "$$(git status --porcelain -- pipelines/compiled)" || { git status --short -- pipelines/compiled; echo "stale pipelines: run 'make pipelines' and commit" >&2; exit 1; }

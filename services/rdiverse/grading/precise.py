@@ -9,7 +9,7 @@ from functools import cache, reduce
 from operator import mul
 from typing import Any
 
-import mpmath  # type: ignore[import-untyped]
+import mpmath
 
 from rdiverse.grading.parser import Node
 

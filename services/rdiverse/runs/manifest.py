@@ -56,9 +56,7 @@ def read_record(run: RunFolder, step: str, iteration: int) -> StepRecord | None:
         raise StepError(f"{path}: is not a step's manifest; delete it to have the step redone") from error
 
 
-def do_step(
-    run: RunFolder, step: str, iteration: int, inputs: Mapping[str, str], body: Callable[[], Outcome]
-) -> StepRecord:
+def do_step(run: RunFolder, step: str, iteration: int, inputs: Mapping[str, str], body: Callable[[], Outcome]) -> StepRecord:
     """Do a step unless it is done.
 
     A finished step is skipped when its inputs are the same and its outputs are what it wrote. Raises StepError, naming
