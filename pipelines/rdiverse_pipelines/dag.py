@@ -15,11 +15,24 @@ from rdiverse_pipelines.components.label import label
 from rdiverse_pipelines.components.prepare import prepare
 from rdiverse_pipelines.components.propose import propose
 from rdiverse_pipelines.components.report import report
-from rdiverse_pipelines.components.roll_out import roll_out
+from rdiverse_pipelines.components.roll_out_challenger import roll_out_challenger
+from rdiverse_pipelines.components.roll_out_solver import roll_out_solver
 from rdiverse_pipelines.components.train_challenger import train_challenger
 from rdiverse_pipelines.components.train_solver import train_solver
 
-FUNCTIONS = (prepare, train_challenger, roll_out, propose, label, curate, train_solver, evaluate, report)
+# Each is used once a pipeline: Kubeflow's compiler numbers repeated ones in no fixed order.
+FUNCTIONS = (
+    prepare,
+    train_challenger,
+    roll_out_challenger,
+    propose,
+    label,
+    curate,
+    train_solver,
+    roll_out_solver,
+    evaluate,
+    report,
+)
 PIPELINES_IMAGE = "rdiverse-pipelines-python"
 
 
@@ -41,20 +54,20 @@ def build_pipeline(iterations: int, image: str = PIPELINES_IMAGE) -> BaseCompone
     def iteration(run: str, number: int, solver: str) -> str:
         challenger = step("train_challenger", "train Challenger", run=run, iteration=number, solver=solver)
         served = step(
-            "roll_out", "serve Challenger", run=run, iteration=number, role="challenger", weights=challenger.outputs["Output"]
+            "roll_out_challenger", "serve Challenger", run=run, iteration=number, weights=challenger.outputs["Output"]
         )
         questions = step("propose", "propose", run=run, iteration=number, challenger=served.output)
         labels = step("label", "label", run=run, iteration=number, questions=questions.outputs["Output"])
         dataset = step("curate", "curate", run=run, iteration=number, labels=labels.outputs["Output"])
         trained = step("train_solver", "train Solver", run=run, iteration=number, dataset=dataset.outputs["Output"])
-        served = step("roll_out", "serve Solver", run=run, iteration=number, role="solver", weights=trained.outputs["Output"])
+        served = step("roll_out_solver", "serve Solver", run=run, iteration=number, weights=trained.outputs["Output"])
         step("evaluate", "evaluate", run=run, iteration=number, solver=served.output)
         return served.output  # type: ignore[no-any-return]
 
     @dsl.pipeline(name=f"rdiverse-{iterations}", description=f"Self-play training, {iterations} iterations.")  # type: ignore[untyped-decorator]
     def pipeline(config: str) -> None:
         run = step("prepare", "prepare", config=config).output
-        served = step("roll_out", "serve base Solver", run=run, iteration=0, role="solver", weights="").output
+        served = step("roll_out_solver", "serve base Solver", run=run, iteration=0, weights="").output
         last = step("evaluate", "evaluate base", run=run, iteration=0, solver=served)
         for number in range(1, iterations + 1):
             # An evaluation that still runs must not meet the next iteration's weights.
