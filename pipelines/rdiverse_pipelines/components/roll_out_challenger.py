@@ -2,7 +2,7 @@
 
 
 def roll_out_challenger(run: str, iteration: int, weights: str) -> str:
-    """Make the Challenger's service serve its weights after an iteration. `weights`: what training gave. Returns the version."""
+    """Make the Challenger's service serve its weights after an iteration. `weights` come from training. Returns the version."""
     from rdiverse_pipelines.context import RunContext
     from rdiverse_pipelines.steps import in_step
     from rdiverse_pipelines.steps.roll_out import roll_out
