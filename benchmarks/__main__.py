@@ -18,6 +18,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.starts
 
 
 def main(names: list[str]) -> None:
+    """Run the named benchmarks, or all."""
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         sys.exit(f"no benchmark named {', '.join(unknown)}; there are {', '.join(NAMES)}")
@@ -32,6 +33,7 @@ def main(names: list[str]) -> None:
 
 
 def machine() -> dict[str, str | int]:
+    """Where the figures were taken."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.processor(),
