@@ -12,7 +12,7 @@ from rdiverse.training.launch.lifelines import watch_lifelines
 def main() -> int:
     """Train the phase named on the command line. Returns the exit code."""
     watch_lifelines()
-    from rdiverse.training.launch.launcher import FAILURE_MARK
+    from rdiverse.training.launch.failure import FAILURE_MARK
     from rdiverse.training.launch.phase import Phase
 
     phase = Phase.load(Path(sys.argv[1]))

@@ -1,6 +1,7 @@
 """Starts one training phase and waits for it: under torchrun on this machine, or as a PyTorchJob. Imports no torch."""
 
-from rdiverse.training.launch.launcher import Launcher, TrainingFailed, launcher_from_environment
+from rdiverse.training.launch.failure import TrainingFailed
+from rdiverse.training.launch.launcher import Launcher, launcher_from_environment
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.result import PhaseResult, finished, read_result
 

@@ -10,7 +10,7 @@ import yaml
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import Event, EventLog
-from rdiverse.training.launch.launcher import TrainingFailed, failure_of
+from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.podlog import PodLog
 from rdiverse.training.launch.pods import Trouble, troubles

@@ -1,8 +1,6 @@
 """A trainer ends with the command that started the run and with the launcher that started it, whichever goes first."""
 
-import os
-
-from rdiverse.runs.lifeline import VARIABLE, watch_lifeline
+from rdiverse.runs.lifeline import watch_lifeline
 
 OWN_LIFELINE = "RDIVERSE_TRAINING_LIFELINE"
 """The launcher's own pipe; the run's is named in the variable that `rdiverse.runs.lifeline` reads."""
@@ -11,12 +9,4 @@ OWN_LIFELINE = "RDIVERSE_TRAINING_LIFELINE"
 def watch_lifelines() -> None:
     """Watch both pipes, where there are any. Called first thing by torchrun's agent and by every worker."""
     watch_lifeline()
-    own = os.environ.get(OWN_LIFELINE)
-    if own:
-        runs = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = own
-        watch_lifeline()
-        if runs is None:
-            del os.environ[VARIABLE]
-        else:
-            os.environ[VARIABLE] = runs
+    watch_lifeline(variable=OWN_LIFELINE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs.lifeline import held_lifeline
-from rdiverse.training.launch.launcher import TrainingFailed, failure_of
+from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.lifelines import OWN_LIFELINE
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.result import PhaseResult, finished
@@ -44,9 +44,9 @@ class TorchrunLauncher:
         phase.resume_dir.mkdir(parents=True, exist_ok=True)
         phase.log_path.parent.mkdir(parents=True, exist_ok=True)
         config = load_config(phase.config_path)
-        with held_lifeline(phase.resume_dir / "lifeline") as lifeline:
+        with held_lifeline(phase.resume_dir / "lifeline", OWN_LIFELINE) as lifeline:
             environment = CPU_ENVIRONMENT | dict(os.environ)
-            environment |= {OWN_LIFELINE: next(iter(lifeline.values())), STARTED_VARIABLE: repr(started)}
+            environment |= {**lifeline, STARTED_VARIABLE: repr(started)}
             with phase.log_path.open("ab") as log:
                 begin = log.tell()
                 code = self._run_child(_command(phase, config), environment, log.fileno())
