@@ -50,6 +50,8 @@ def kill_at(workspace: Path, root: Path, moment: str, whole_group: bool, delay: 
         assert len(ports) >= 9, "four servers with two ports each and Milvus Lite listen"
         if step == "train-challenger":  # which is long enough to look around in
             assert sum(map(serves_metrics, ports)) >= 4, "every server serves Prometheus metrics"
+            refused = run_to_end(workspace, *ARGUMENTS, code=2)
+            assert f"another command (process {process.pid}) works in this folder" in refused.stderr
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
         wait_until_gone(root, ports)
