@@ -1,7 +1,6 @@
 """Small real runs of `rdiverse run`, watched from outside."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -119,8 +118,3 @@ def wait_until_gone(root: Path, ports: set[int], seconds: float = 5) -> None:
 def manifests(root: Path) -> dict[str, str]:
     """Path -> content of every finished step's record."""
     return {str(path.relative_to(root)): path.read_text() for path in sorted(root.glob("manifests/*/*.json"))}
-
-
-def environment_without_ci() -> dict[str, str]:
-    """The environment of a person at a terminal."""
-    return {key: value for key, value in os.environ.items() if key != "CI"}
