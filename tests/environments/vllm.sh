@@ -7,7 +7,7 @@ folder=$1
 shift
 : "${PYTHON:=python3}"
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-if [ ! -f "$folder/.installed" ]; then
+if [ ! "$folder/.installed" -nt "$root/pyproject.toml" ]; then
     "$PYTHON" -m venv "$folder"
     pip() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
     pip 'torch==2.13.0'

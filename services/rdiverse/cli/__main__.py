@@ -2,4 +2,6 @@
 
 from rdiverse.cli import main
 
-main()
+# vLLM starts processes that import this module again.
+if __name__ == "__main__":
+    main()

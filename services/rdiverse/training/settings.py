@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rdiverse.config import GRPOConfig, RunConfig
 from rdiverse.selfplay.seeds import derive_seed
-from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
 
 if TYPE_CHECKING:
@@ -34,16 +33,13 @@ def rows_per_update(training: GRPOConfig) -> int:
 def trl_arguments(
     phase: Phase, training: GRPOConfig, on_gpu: bool, engine: Literal["transformers", "vllm"] = "transformers"
 ) -> "TRLConfig":
-    """TRL's arguments for a phase (METHOD, "GRPO settings of the reference runs"). Raises TrainingError.
+    """TRL's arguments for a phase (METHOD, "GRPO settings of the reference runs").
 
-    `engine` draws the rollouts: vllm inside the training processes, on GPUs, or transformers.
+    `engine` serves; where it is vllm it draws rollouts, too, inside the training processes, if these have GPUs. On CPUs
+    transformers draws them.
     """
     from trl.trainer.grpo_config import GRPOConfig as TRLConfig
 
-    if engine == "vllm" and not on_gpu:
-        raise TrainingError(
-            "inference.engine = vllm: rollouts with vLLM need a GPU, and there is none; on CPUs set transformers"
-        )
     if "tensorboard" in training.trackers:
         # The one way in which transformers takes the folder.
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(
@@ -92,7 +88,7 @@ def trl_arguments(
         top_p=training.sampling.top_p,
         top_k=training.sampling.top_k,
         max_completion_length=training.sampling.max_tokens,
-        use_vllm=engine == "vllm",
+        use_vllm=engine == "vllm" and on_gpu,
         vllm_mode="colocate",
         vllm_gpu_memory_utilization=training.rollout_gpu_memory,
         vllm_max_model_length=training.max_prompt_tokens + training.sampling.max_tokens,
