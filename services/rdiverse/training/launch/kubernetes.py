@@ -1,8 +1,8 @@
 """Runs a phase as a PyTorchJob: creates it or re-attaches, follows it to its end, says why it failed."""
 
-import contextlib
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import yaml
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import Event, EventLog
+from rdiverse.training.launch.api_errors import api_errors, connection_errors, passing, said
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.podlog import PodLog
@@ -43,13 +44,21 @@ class PyTorchJobLauncher:
         client: Any = None,
         stuck_seconds: float = STUCK_SECONDS,
         api_gone_seconds: float = API_GONE_SECONDS,
+        *,
+        release: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`template`: PodTemplateSpec of a trainer; `client`: a kubeflow.training.TrainingClient, made when not given."""
-        from kubeflow.training import TrainingClient
+        """Say where and how jobs are made.
 
+        `template`: PodTemplateSpec of a trainer. `client`: whatever has the `custom_api` and `core_api` of a
+        kubeflow.training.TrainingClient, which is made when not given. `release`: begins the jobs' names and labels them.
+        `environment`: what trainers are told; without it, HANDED_ON of this process's own.
+        """
         self._template = template
         self._namespace = namespace
-        self._client = client or TrainingClient(namespace=namespace)
+        self._client = client or _training_client(namespace)
+        self._release = release
+        self._environment = environment
         self._stuck_seconds = stuck_seconds
         self._api_gone_seconds = api_gone_seconds
 
@@ -68,7 +77,7 @@ class PyTorchJobLauncher:
             return result
         phase.resume_dir.mkdir(parents=True, exist_ok=True)
         phase.save()
-        name = job_name(phase)
+        name = job_name(phase, self._release)
         with ended_by_signal():
             try:
                 self._create(phase)
@@ -93,8 +102,10 @@ class PyTorchJobLauncher:
 
         config = load_config(phase.config_path)
         training = (config.challenger if phase.role is Role.CHALLENGER else config.solver).training
-        environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
-        body = pytorch_job(phase, training.processes, self._namespace, self._template, environment)
+        environment = self._environment
+        if environment is None:
+            environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+        body = pytorch_job(phase, training.processes, self._namespace, self._template, environment, self._release)
         name = body["metadata"]["name"]
         began = time.monotonic()
         while True:
@@ -104,10 +115,10 @@ class PyTorchJobLauncher:
             except ApiException as error:
                 if error.status != 409:
                     if error.status is not None and error.status < 500 and error.status != 429:
-                        raise TrainingFailed(f"{phase.step}: PyTorchJob {name} was refused: {_said(error)}") from error
+                        raise TrainingFailed(f"{phase.step}: PyTorchJob {name} was refused: {said(error)}") from error
                     self._wait_for_api(phase, began, error)
                     continue
-            except _connection_errors() as error:
+            except connection_errors() as error:
                 self._wait_for_api(phase, began, error)
                 continue
             job = self._get(name)
@@ -147,9 +158,9 @@ class PyTorchJobLauncher:
                     said = told
                     events.write(Event(phase.step, phase.iteration, "progress", message=told))
                 self._wait_for_change(name, job["metadata"]["resourceVersion"], quick=bool(found))
-            except _api_errors() as error:
-                if not _passing(error):
-                    raise TrainingFailed(f"{phase.step}: PyTorchJob {name} cannot be followed: {_said(error)}") from error
+            except api_errors() as error:
+                if not passing(error):
+                    raise TrainingFailed(f"{phase.step}: PyTorchJob {name} cannot be followed: {said(error)}") from error
                 self._wait_for_api(phase, last_heard, error)
 
     @staticmethod
@@ -176,7 +187,7 @@ class PyTorchJobLauncher:
     def _wait_for_api(self, phase: Phase, last_heard: float, error: BaseException) -> None:
         if time.monotonic() - last_heard >= self._api_gone_seconds:
             raise TrainingFailed(
-                f"{phase.step}: the Kubernetes API has not answered for {self._api_gone_seconds:.0f} s: {_said(error)}."
+                f"{phase.step}: the Kubernetes API has not answered for {self._api_gone_seconds:.0f} s: {said(error)}."
                 " The job may still run; start the step again to re-attach"
             ) from error
         time.sleep(PAUSE_SECONDS)
@@ -225,30 +236,10 @@ def _condition(job: dict[str, Any], kind: str) -> dict[str, Any] | None:
     return None
 
 
-def _connection_errors() -> tuple[type[BaseException], ...]:
-    from urllib3.exceptions import HTTPError
+def _training_client(namespace: str) -> Any:
+    from kubeflow.training import TrainingClient
 
-    return HTTPError, OSError
-
-
-def _api_errors() -> tuple[type[BaseException], ...]:
-    from kubernetes.client.exceptions import ApiException
-
-    return ApiException, *_connection_errors()
-
-
-def _passing(error: BaseException) -> bool:
-    """Whether asking again may help: no answer, a server that restarts, a history that it has forgotten (410)."""
-    status = getattr(error, "status", None)
-    return status is None or status in {0, 410, 429} or status >= 500
-
-
-def _said(error: BaseException) -> str:
-    body = getattr(error, "body", None)
-    if body:
-        with contextlib.suppress(ValueError):
-            return str(yaml.safe_load(body)["message"])
-    return " ".join(str(error).split())
+    return TrainingClient(namespace=namespace)
 
 
 def _own_namespace() -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +17,8 @@ TTL_SECONDS = 24 * 3600
 """A finished job and its logs are kept this long."""
 LONGEST_NAME = 50
 """Of 63 characters; the rest is for the pods' endings, such as -worker-127."""
+RUN_LABEL = "rdiverse.dev/run"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
 PHASE_ANNOTATION = "rdiverse.dev/phase"
 
 
@@ -23,38 +26,49 @@ class JobTemplateError(ValueError):
     """The pod template does not fit a training job; the text says how."""
 
 
-def job_name(phase: Phase) -> str:
-    """DNS-1035, at most 50 characters, the same for the same phase: whoever starts it again finds the running job."""
+def job_name(phase: Phase, release: str = "") -> str:
+    """DNS-1035, at most 50 characters, the same for the same phase: whoever starts it again finds the running job.
+
+    `release` comes first, cut where it must be: the digest still tells releases apart.
+    """
     run = re.sub(r"[^a-z0-9]+", "-", phase.run.lower()).strip("-")
-    name = f"train-{phase.role}-{phase.iteration}-{phase_digest(phase)}"
+    name = f"train-{phase.role}-{phase.iteration}-{phase_digest(phase, release)}"
+    if release:
+        name = f"{release[: LONGEST_NAME - len(name) - 1].rstrip('-')}-{name}"
     return f"{name}-{run}"[:LONGEST_NAME].rstrip("-")
 
 
-def phase_digest(phase: Phase) -> str:
+def phase_digest(phase: Phase, release: str = "") -> str:
     """Eight characters that tell phases apart."""
-    text = json.dumps({name: str(value) for name, value in asdict(phase).items()}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    names = {name: str(value) for name, value in asdict(phase).items()} | ({"release": release} if release else {})
+    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def pytorch_job(
-    phase: Phase, processes: int, namespace: str, template: dict[str, Any], environment: dict[str, str]
+    phase: Phase,
+    processes: int,
+    namespace: str,
+    template: dict[str, Any],
+    environment: Mapping[str, str],
+    release: str = "",
 ) -> dict[str, Any]:
     """Build the object that trains a phase on `processes` ranks.
 
     `template` is a PodTemplateSpec whose spec has a container named pytorch: image, resources, volumes, security. Its limit
     of nvidia.com/gpu is the number of ranks a pod; without one all ranks share one pod. `environment` is added to the
-    container's. Raises JobTemplateError.
+    container's. `release`: the Helm release that the job belongs to, where there is one. Raises JobTemplateError.
     """
     per_pod = _ranks_per_pod(template, processes)
     nodes = processes // per_pod
-    name = job_name(phase)
+    name = job_name(phase, release)
     labels = {
         "app.kubernetes.io/name": "rdiverse",
         "app.kubernetes.io/component": "trainer",
         "app.kubernetes.io/managed-by": "rdiverse-pipelines",
         "rdiverse.dev/role": str(phase.role),
-        "rdiverse.dev/run": _label_value(phase.run),
+        RUN_LABEL: label_value(phase.run),
         "rdiverse.dev/iteration": str(phase.iteration),
+        **({INSTANCE_LABEL: release} if release else {}),
     }
     pod = _pod(phase, template, labels, environment)
     replicas = {"Master": _replicas(1, pod)}
@@ -83,7 +97,7 @@ def _replicas(count: int, pod: dict[str, Any]) -> dict[str, Any]:
     return {"replicas": count, "restartPolicy": "Never", "template": deepcopy(pod)}
 
 
-def _pod(phase: Phase, template: dict[str, Any], labels: dict[str, str], environment: dict[str, str]) -> dict[str, Any]:
+def _pod(phase: Phase, template: dict[str, Any], labels: dict[str, str], environment: Mapping[str, str]) -> dict[str, Any]:
     pod = deepcopy(template)
     metadata = pod.setdefault("metadata", {})
     metadata["labels"] = {**metadata.get("labels", {}), **labels}
@@ -122,5 +136,6 @@ def _ranks_per_pod(template: dict[str, Any], processes: int) -> int:
     return gpus
 
 
-def _label_value(text: str) -> str:
+def label_value(text: str) -> str:
+    """`text` as the value of a label: at most 63 characters, the ends alphanumeric."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:63].strip("-_.")
