@@ -2,13 +2,13 @@
 
 import typer
 
-from rdiverse.cli import running
+from rdiverse.cli import comparing, running
 from rdiverse.cli.memory import memory
 from rdiverse.cli.nano import nano
 from rdiverse.cli.pipeline import pipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (running.run, running.serve, running.train, running.evaluate, running.report):
+for command in (running.run, running.serve, running.train, running.evaluate, comparing.compare, running.report):
     app.command()(command)
 app.add_typer(memory, name="memory")
 app.add_typer(nano, name="nano")

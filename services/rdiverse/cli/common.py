@@ -40,3 +40,8 @@ def fail(message: str, code: int) -> NoReturn:
     """Print an error and exit."""
     typer.echo(f"error: {message}", err=True)
     raise typer.Exit(code)
+
+
+def interrupt(_signum: int, _frame: object) -> NoReturn:
+    """Handle SIGTERM as Ctrl-C: a command that is terminated cleans up."""
+    raise KeyboardInterrupt

@@ -3,11 +3,11 @@
 import signal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from rdiverse.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ConfigFile, Overrides, fail, load, wrong_input
+from rdiverse.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ConfigFile, Overrides, fail, interrupt, load, wrong_input
 
 if TYPE_CHECKING:
     from rdiverse.inference.host import Role
@@ -45,7 +45,7 @@ def run(
     with wrong_input():
         resolved = load(config, overrides, method=method, seed=seed, iterations=iterations, run_id=run_id, workspace=workspace)
         # A terminated run cleans up as an interrupted one does.
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
         try:
             folder = run_locally(resolved)
         except RunBusyError as error:
@@ -176,7 +176,3 @@ def report(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> N
     context = RunContext.open(str(folder.resolve()))
     write(context)
     typer.echo(f"report: {context.folder.report}")
-
-
-def _interrupt(_signum: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rdiverse.report.marks import SHAPES, axis_percent, element, joined, marker, percent, ticks
+from rdiverse.report.marks import COLOURS, axis_percent, element, joined, marker, percent, shape, ticks
 
 # Units are CSS pixels where two charts stand side by side; on a phone labels shrink by a fifth.
 WIDTH, HEIGHT = 440, 250
@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """A line. Its colour and marker follow from `slot`, 0 to 3."""
+    """A line. Its colour and marker follow from `slot`, 0 to 31; the first eight have colours of their own."""
 
     name: str
     slot: int
@@ -34,7 +34,7 @@ class Series:
     @property
     def css(self) -> str:
         """The class that gives the colour."""
-        return f"s{self.slot}"
+        return f"s{self.slot % COLOURS}"
 
 
 def line_chart(
@@ -80,7 +80,7 @@ def legend(series: Sequence[Series]) -> Markup:
     items = [
         element(
             "li",
-            element("svg", marker(SHAPES[s.slot], 6, 6, f"mark {s.css}"), width=12, height=12, aria_hidden="true") + s.name,
+            element("svg", marker(shape(s.slot), 6, 6, f"mark {s.css}"), width=12, height=12, aria_hidden="true") + s.name,
         )
         for s in series
         if s.points
@@ -179,5 +179,5 @@ def _line(line: Series, at_x: Callable[[float], float], at_y: Callable[[float], 
             parts.append(
                 element("line", x1=at_x(p.x), x2=at_x(p.x), y1=at_y(p.low), y2=at_y(p.high), class_=f"whisker {line.css}")
             )
-        parts.append(marker(SHAPES[line.slot], at_x(p.x), at_y(p.y), f"mark {line.css}", text, small=len(line.points) > 20))
+        parts.append(marker(shape(line.slot), at_x(p.x), at_y(p.y), f"mark {line.css}", text, small=len(line.points) > 20))
     return joined(parts)

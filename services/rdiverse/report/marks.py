@@ -8,6 +8,13 @@ from markupsafe import Markup, escape
 
 SHAPES = ("circle", "square", "triangle", "diamond")
 """Series differ by marker as well as by colour."""
+COLOURS = 8
+"""Colours that the style sheet has for series."""
+
+
+def shape(slot: int) -> str:
+    """The marker of a series. Together with its colour, of which there are COLOURS, it tells 32 slots apart."""
+    return SHAPES[(slot + slot // COLOURS) % len(SHAPES)]
 
 
 def element(name: str, content: str = "", /, **attributes: Any) -> Markup:

@@ -1,0 +1,132 @@
+"""The comparison's charts. Each becomes a part of the page and a file of its own."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from rdiverse.report.charts import Point, Series, legend, line_chart
+from rdiverse.report.comparison.measures import MEASURES, written
+from rdiverse.report.comparison.tables import Comparison, MethodFigures
+from rdiverse.report.marks import axis_decimal, axis_percent
+from rdiverse.selfplay.methods import Method
+
+_FORMS = {measure.key: measure for measure in MEASURES}
+
+
+class Panel(NamedTuple):
+    """One chart with its lines' names."""
+
+    title: str
+    series: list[Series]
+    chart: Markup
+
+    @property
+    def legend(self) -> Markup:
+        """As HTML."""
+        return legend(self.series)
+
+
+class ComparedFigure(NamedTuple):
+    """Panels that belong together."""
+
+    name: str
+    """The file's name without its ending."""
+    title: str
+    panels: list[Panel]
+    caption: str
+
+
+def figures(found: Comparison) -> list[ComparedFigure]:
+    """Every figure that has something to show, in the page's order."""
+    seeds = "Means over seeds; whiskers are 95 % intervals (Student's t)."
+    drawn = [
+        ComparedFigure(
+            "illusion",
+            "What the penalty saw, and what was repeated",
+            [panel for method in _told(found) if (panel := _illusion(method))],
+            "P_rep in the Challenger's training as the method measures it, beside repetition among the kept questions, "
+            f"which is measured by programs for every method. The counterpart of the paper's Figure 1a. {seeds}",
+        ),
+        ComparedFigure(
+            "accuracy",
+            "Held-out accuracy over iterations",
+            _by_method(found, ["accuracy_sampled", "accuracy_greedy", "worst_skill"]),
+            f"Iteration 0 is the base model. Axes begin at zero. {seeds}",
+        ),
+        ComparedFigure(
+            "diversity",
+            "Diversity of what was trained on",
+            _by_method(
+                found,
+                ["effective_skills", "coverage", "intra_iteration_repetition", "cross_iteration_repetition", "mean_s_max"],
+            ),
+            f"Kept questions of each iteration, by their programs; coverage by the world's own skills. {seeds}",
+        ),
+        ComparedFigure(
+            "labels",
+            "What the labels were worth",
+            _by_method(found, ["label_accuracy", "ill_posed_share"]),
+            f"Kept questions of each iteration, beside the world's truth. {seeds}",
+        ),
+        ComparedFigure(
+            "signal",
+            "Do the penalties tell questions apart?",
+            _by_method(found, ["p_rep_spread", "p_rep_words_spread", "p_map_spread"]),
+            "Standard deviation over the kept questions of what each penalty says of them, measured alike for every method: a "
+            f"penalty that is the same for all teaches nothing. {seeds}",
+        ),
+    ]
+    return [figure for figure in drawn if figure.panels]
+
+
+def _told(found: Comparison) -> list[MethodFigures]:
+    """The reference and R-Diverse; where one is missing, whichever come first."""
+    wanted = [each for method in (found.reference, Method.R_DIVERSE) if (each := found.of(method))]
+    return list({each.method: each for each in (*wanted, *found.methods)}.values())[:2]
+
+
+def _illusion(found: MethodFigures) -> Panel | None:
+    lines = [
+        ("seen_p_rep", "P_rep in training", 1),
+        ("intra_iteration_repetition", "repeats within the iteration", 2),
+        ("cross_iteration_repetition", "repeats of earlier iterations", 3),
+    ]
+    return _panel(str(found.method), [Series(name, slot, _points(found, key)) for key, name, slot in lines], percent=True)
+
+
+def _by_method(found: Comparison, keys: Sequence[str]) -> list[Panel]:
+    slots = {method: slot for slot, method in enumerate(_SLOTS)}
+    panels = []
+    for key in keys:
+        series = [Series(str(each.method), slots[each.method], _points(each, key)) for each in found.methods]
+        panels.append(_panel(_FORMS[key].title, series, percent=_FORMS[key].form == "percent", key=key))
+    return [panel for panel in panels if panel]
+
+
+_SLOTS = (
+    Method.R_DIVERSE,
+    Method.R_ZERO,
+    Method.R_ZERO_REPLAY,
+    Method.NO_PENALTY,
+    Method.BASE_CHALLENGER,
+    Method.R_DIVERSE_WITHOUT_MAP,
+    Method.R_DIVERSE_WITHOUT_SAM,
+    Method.R_DIVERSE_WITHOUT_REPLAY,
+    Method.BASE,
+)
+"""A method has the same colour and marker in every figure, whichever others stand beside it."""
+
+
+def _panel(title: str, series: list[Series], percent: bool, key: str = "seen_p_rep") -> Panel | None:
+    show = written(_FORMS[key])
+    chart = line_chart(series, title, show=show, tick=axis_percent if percent else axis_decimal)
+    return Panel(title, [line for line in series if line.points], chart) if chart else None
+
+
+def _points(found: MethodFigures, key: str) -> list[Point]:
+    return [
+        Point(t, spread.mean, spread.low, spread.high)
+        for t, row in enumerate(found.iterations)
+        if (spread := row.get(key)) is not None
+    ]

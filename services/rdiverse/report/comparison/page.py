@@ -1,0 +1,69 @@
+"""Puts a comparison onto one page: self-contained, no network, no scripts."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rdiverse.report import marks
+from rdiverse.report.comparison.figures import ComparedFigure
+from rdiverse.report.comparison.measures import MEASURES, Measure, written
+from rdiverse.report.comparison.statistics import INTERVAL, Difference, Spread
+from rdiverse.report.comparison.tables import Comparison
+from rdiverse.report.text import visible
+
+_SHARE = next(measure for measure in MEASURES if measure.key == "accuracy_sampled")
+
+
+def render(found: Comparison, drawn: Sequence[ComparedFigure]) -> str:
+    """The page as HTML. Every text is escaped."""
+    environment = Environment(
+        loader=PackageLoader("rdiverse.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"visible": visible, "spread": _spread, "difference": _difference, "percent": marks.percent}
+    style = files("rdiverse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    return environment.get_template("comparison.html.jinja").render(
+        style=Markup(style),  # noqa: S704 - our own file
+        found=found,
+        interval=INTERVAL,
+        figures=drawn,
+        used=[measure for measure in MEASURES if any(measure.key in each.iterations[-1] for each in found.methods)],
+        compared=[each for each in found.methods if each.differences],
+        share=_SHARE,
+        minutes=_minutes(found.runs),
+        commits=sorted({str(run.get("commit")) for run in found.runs}),
+        machines=sorted({str(run.get("machine")) for run in found.runs}),
+    )
+
+
+def _minutes(runs: Sequence[dict[str, Any]]) -> float:
+    return sum(float(run["wall_seconds"]) for run in runs) / 60
+
+
+def _spread(found: Spread | None, measure: Measure) -> Markup:
+    """A mean with half the width of its interval, its exact value in the markup; a dash where there is none."""
+    if found is None:
+        return marks.element("span", "–", class_="null", title="not measured")
+    shown = marks.element("data", written(measure)(found.mean), value=repr(found.mean))
+    return shown if found.half_width is None else shown + marks.element("small", f" ± {_width(found.half_width, measure)}")
+
+
+def _difference(found: Difference | None, measure: Measure) -> Markup:
+    """A mean difference; marked where its interval leaves out zero."""
+    if found is None:
+        return marks.element("span", "–", class_="null", title="no seed has both")
+    sign = "+" if found.mean > 0 else "−" if found.mean < 0 else ""
+    shown = marks.element("data", sign + written(measure)(abs(found.mean)), value=repr(found.mean))
+    width = "" if found.half_width is None else f" ± {_width(found.half_width, measure)}"
+    shown += marks.element("small", f"{width} ({found.higher}/{len(found.values)})")
+    return marks.element("strong", shown) if found.apart else shown
+
+
+def _width(value: float, measure: Measure) -> str:
+    return written(measure)(value)
