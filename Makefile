@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh bench clean
+.PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh locks bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ pipelines: install  ## Compile the pipelines in pipelines/compiled.
 
 pipelines-fresh: pipelines  ## Fail when the committed pipelines are not what the code gives.
 	@test -z "$$(git status --porcelain -- pipelines/compiled)" || { git status --short -- pipelines/compiled; echo "stale pipelines: run 'make pipelines' and commit" >&2; exit 1; }
+
+locks: install  ## Resolve anew what each image installs; rewrites services/requirements/*.txt.
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python services/requirements/lock.py
 
 bench: install  ## Measure; rewrites benchmarks/results.json.
 	$(BIN)/python -m benchmarks
