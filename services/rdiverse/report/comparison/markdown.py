@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from rdiverse.report.comparison.figures import ComparedFigure
-from rdiverse.report.comparison.measures import MEASURES, Measure
+from rdiverse.report.comparison.measures import MEASURES, Measure, difference_written, width_written, written
 from rdiverse.report.comparison.statistics import INTERVAL, Difference, Spread
 from rdiverse.report.comparison.tables import Comparison
 
 DIFFERENCES = (
-    "Mean difference ± half the interval's width; in how many seeds the method is the higher one. Bold where the interval "
-    "leaves out zero: with this many figures a few do so by chance."
+    "Mean difference (of shares in percentage points) ± half the interval's width; in how many seeds the method is the "
+    "higher one. Bold where the interval leaves out zero: with this many figures a few do so by chance."
 )
 
 
@@ -85,23 +85,19 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _number(measure: Measure, value: float, sign: str = "") -> str:
-    if measure.form == "percent":
-        return f"{value * 100:{sign}.1f} %"
-    return f"{value:{sign}.3f}" if abs(value) < 10 else f"{value:{sign}.1f}"
-
-
 def _spread(measure: Measure, found: Spread | None) -> str:
     if found is None:
         return "–"
-    mean = _number(measure, found.mean)
-    return mean if found.half_width is None else f"{mean} ± {_number(measure, found.half_width)}"
+    return written(measure)(found.mean) + _width(measure, found)
 
 
 def _difference(measure: Measure, found: Difference | None) -> str:
     if found is None:
         return "–"
-    text = _number(measure, found.mean, "+")
-    text += "" if found.half_width is None else f" ± {_number(measure, found.half_width)}"
+    text = difference_written(measure, found.mean) + _width(measure, found)
     text = f"**{text}**" if found.apart else text
     return f"{text} ({found.higher}/{len(found.values)})"
+
+
+def _width(measure: Measure, found: Spread) -> str:
+    return "" if found.half_width is None else f" ± {width_written(measure, found.half_width, found.mean)}"

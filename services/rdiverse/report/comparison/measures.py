@@ -58,5 +58,19 @@ def written(measure: Measure) -> Callable[[float], str]:
     return marks.percent if measure.form == "percent" else marks.decimal
 
 
+def width_written(measure: Measure, width: float, mean: float) -> str:
+    """Half an interval's width, to the places of the mean that it belongs to."""
+    if measure.form == "percent":
+        return f"{width * 100:.1f}"
+    return f"{width:.3f}" if abs(mean) < 10 else f"{width:.1f}"
+
+
+def difference_written(measure: Measure, mean: float) -> str:
+    """A signed difference; of shares, in percentage points."""
+    value = mean * 100 if measure.form == "percent" else mean
+    text = f"{abs(value):.1f}" if measure.form == "percent" or abs(value) >= 10 else f"{abs(value):.3f}"
+    return ("+" if value > 0 else "−" if value < 0 else "") + text
+
+
 def _share(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else part / whole

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from rdiverse.report import marks
 from rdiverse.report.comparison.figures import ComparedFigure
-from rdiverse.report.comparison.measures import MEASURES, Measure, written
+from rdiverse.report.comparison.measures import MEASURES, Measure, difference_written, width_written, written
 from rdiverse.report.comparison.statistics import INTERVAL, Difference, Spread
 from rdiverse.report.comparison.tables import Comparison
 from rdiverse.report.text import visible
@@ -51,19 +51,17 @@ def _spread(found: Spread | None, measure: Measure) -> Markup:
     if found is None:
         return marks.element("span", "–", class_="null", title="not measured")
     shown = marks.element("data", written(measure)(found.mean), value=repr(found.mean))
-    return shown if found.half_width is None else shown + marks.element("small", f" ± {_width(found.half_width, measure)}")
+    return shown if found.half_width is None else shown + marks.element("small", _width(measure, found))
 
 
 def _difference(found: Difference | None, measure: Measure) -> Markup:
     """A mean difference; marked where its interval leaves out zero."""
     if found is None:
         return marks.element("span", "–", class_="null", title="no seed has both")
-    sign = "+" if found.mean > 0 else "−" if found.mean < 0 else ""
-    shown = marks.element("data", sign + written(measure)(abs(found.mean)), value=repr(found.mean))
-    width = "" if found.half_width is None else f" ± {_width(found.half_width, measure)}"
-    shown += marks.element("small", f"{width} ({found.higher}/{len(found.values)})")
+    shown = marks.element("data", difference_written(measure, found.mean), value=repr(found.mean))
+    shown += marks.element("small", f"{_width(measure, found)} ({found.higher}/{len(found.values)})")
     return marks.element("strong", shown) if found.apart else shown
 
 
-def _width(value: float, measure: Measure) -> str:
-    return written(measure)(value)
+def _width(measure: Measure, found: Spread) -> str:
+    return "" if found.half_width is None else f" ± {width_written(measure, found.half_width, found.mean)}"
