@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rdiverse.cli.common import WRONG_INPUT, fail
+from rdiverse.cli.common import FAILED, WRONG_INPUT, ConfigFile, Overrides, fail, load, wrong_input
 
 nano = typer.Typer(no_args_is_help=True, help="The embedded world of word problems.")
 
@@ -33,3 +33,30 @@ def pretrain(
     except FileExistsError as error:
         fail(str(error), WRONG_INPUT)
     typer.echo("  ".join(f"{name} {value}" for name, value in recipe["scores"].items() if isinstance(value, float)))
+
+
+@nano.command()
+def controlled(
+    config: ConfigFile,
+    output: Annotated[Path, typer.Option(help="Folder of the test; the same folder goes on with it.")],
+    overrides: Overrides = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds, from 0.", min=1, max=1000)] = 3,
+    few: Annotated[int, typer.Option(help="How many skills the few are.", min=1, max=437)] = 6,
+    questions: Annotated[int, typer.Option(help="Training questions of each Solver.", min=1, max=20_000)] = 640,
+    steps: Annotated[int, typer.Option(help="Training steps of each Solver.", min=1, max=1000)] = 75,
+    model: Annotated[str | None, typer.Option(help="The base model, in place of the configured one.")] = None,
+) -> None:
+    """Train Solvers on true answers, on many skills and on few, and compare their accuracy: does diversity matter here?"""
+    from rdiverse.cli.controlled import controlled as run_controlled
+    from rdiverse.training.launch import TrainingFailed
+
+    with wrong_input():
+        resolved = load(config, [*(overrides or ()), f"solver.training.steps={steps}"], model=model)
+        try:
+            found = run_controlled(resolved, output, seeds, few, questions, lambda text: typer.echo(text, err=True))
+        except TrainingFailed as error:
+            fail(str(error), FAILED)
+    for name, difference in found["many_minus_few"].items():
+        interval = "" if difference["low"] is None else f" ({difference['low']:+.3f} to {difference['high']:+.3f})"
+        typer.echo(f"many minus few, {name}: {difference['mean']:+.3f}{interval}")
+    typer.echo(f"{output / 'controlled.json'}")

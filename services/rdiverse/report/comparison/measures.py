@@ -33,7 +33,7 @@ MEASURES = (
     Measure("seen_p_map", "P_MAP seen", "decimal", "Mean P_MAP in the Challenger's training, as the method measures it."),
     Measure("p_rep_spread", "P_rep spread", "decimal", "Standard deviation of P_rep by programs over the kept questions."),
     Measure("p_rep_words", "P_rep by words", "decimal", "Mean P_rep by BLEU over the same kept questions."),
-    Measure("p_rep_words_spread", "its spread", "decimal", "Standard deviation of P_rep by BLEU over the kept questions."),
+    Measure("p_rep_words_spread", "P_rep by words, spread", "decimal", "Standard deviation of the same."),
     Measure("p_map_spread", "P_MAP spread", "decimal", "Standard deviation of P_MAP by programs over the kept questions."),
 )
 """Repetition, S_max and the spreads are measured alike for every method, whatever its penalty sees."""
