@@ -23,7 +23,7 @@ def summarise_run(run: RunContext) -> Summary:
     found: set[str] = set()
     for row in own["iterations"]:
         # The base model proposes nothing.
-        measured = _measure(run, row["iteration"], found) if row["iteration"] else {}
+        measured = measure_iteration(run, row["iteration"], found) if row["iteration"] else {}
         rows.append({key: value for key, value in row.items() if key != "seconds"} | {"measured": measured})
     return Summary(
         method=run.config.method,
@@ -36,7 +36,7 @@ def summarise_run(run: RunContext) -> Summary:
     )
 
 
-def _measure(run: RunContext, t: int, found: set[str]) -> Row:
+def measure_iteration(run: RunContext, t: int, found: set[str]) -> Row:
     """The figures of iteration t >= 1. Skills that were kept are added to `found`."""
     labels = read_table(run.folder.iteration(t) / "labels.parquet")
     curated = read_table(run.folder.iteration(t) / "curated.parquet")
