@@ -48,7 +48,7 @@ def test_two_methods_side_by_side_once_and_from_then_on_from_their_summaries(tmp
     compare(tmp_path, *both)
     data = json.loads((tmp_path / "comparison.json").read_text())
     assert [(each["method"], each["seeds"]) for each in data["methods"]] == [("r-zero", [7]), ("r-diverse", [7])]
-    assert len({run["commit"] for run in data["runs"]}) == 1
+    assert all(run["commit"] not in {"", "unknown"} for run in data["runs"]) or not (LOCAL.parents[1] / ".git").exists()
     for each in data["methods"]:
         run = tmp_path / "runs" / f"{each['method']}-seed7"
         own = json.loads((run / "summary.json").read_text())["iterations"]

@@ -1,13 +1,17 @@
 """What the comparison reads from a run's tables, beside the slow way to the same numbers."""
 
+import json
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.report_run import SKILLS, make_run
 
 from rdiverse.report.comparison.setting import LEFT_OUT
+from rdiverse.runs.folder import RunFolder
 from rdiverse.selfplay.repetition import bleu_clusters
 from rdiverse_pipelines.compare.measure import measure_iteration
+from rdiverse_pipelines.compare.provenance import note_commit, provenance
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.prepare import IRRELEVANT
 
@@ -78,3 +82,28 @@ def test_without_an_oracle_there_is_no_coverage(run):
 
 def test_what_makes_no_difference_to_a_run_makes_none_to_a_comparison():
     assert IRRELEVANT <= LEFT_OUT
+
+
+def test_a_run_knows_the_commits_that_worked_on_it(tmp_path):
+    run = RunFolder.of(tmp_path, "r-zero-seed0")
+    note_commit(run)
+    first = json.loads((run.root / "commits.json").read_text())
+    assert len(first) == 1
+    note_commit(run)
+    assert json.loads((run.root / "commits.json").read_text()) == first, "the same code again"
+    (run.root / "commits.json").write_text('["0123456789ab"]')
+    note_commit(run)
+    run.summary.write_text("{}")
+    made = provenance(run)
+    assert made["commit"] == f"0123456789ab {first[0]}"
+    assert made["machine"].endswith(" cores")
+
+
+def test_what_was_done_without_a_note_is_unknown(tmp_path):
+    run = RunFolder.of(tmp_path, "r-zero-seed0")
+    run.root.mkdir(parents=True)
+    run.events.touch()
+    run.summary.write_text("{}")
+    assert provenance(run)["commit"] == "unknown"
+    note_commit(run)
+    assert provenance(run)["commit"].startswith("unknown ")

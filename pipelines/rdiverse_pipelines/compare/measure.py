@@ -32,7 +32,7 @@ def summarise_run(run: RunContext) -> Summary:
         iterations=rows,
         skills=_skills(run, len(rows)),
         wall_seconds=own["wall_seconds"],
-        made=provenance(run.folder.summary),
+        made=provenance(run.folder),
     )
 
 

@@ -1,5 +1,6 @@
-"""By what a run was made: commit, machine, date."""
+"""By what a run was made: commits, machine, date."""
 
+import json
 import os
 import platform
 import subprocess
@@ -7,27 +8,58 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import rdiverse
+from rdiverse.runs.files import write_json
+from rdiverse.runs.folder import RunFolder
+
+UNKNOWN = "unknown"
 
 
-def provenance(summary: Path) -> dict[str, str]:
-    """Of a run that ended on this machine when `summary` was written."""
-    ended = datetime.fromtimestamp(summary.stat().st_mtime, UTC)
+def note_commit(run: RunFolder) -> None:
+    """Put on record that the code as it stands now goes to work on a run."""
+    known = _commits(run)
+    now = _commit(Path(rdiverse.__file__).parent)
+    if now not in known:
+        write_json(run.root / "commits.json", [*known, now])
+
+
+def provenance(run: RunFolder) -> dict[str, str]:
+    """Of a run that ended on this machine. More than one commit: it was stopped and went on with other code."""
+    ended = datetime.fromtimestamp(run.summary.stat().st_mtime, UTC)
     return {
-        "commit": _commit(Path(rdiverse.__file__).parent),
+        "commit": " ".join(_commits(run)),
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         "finished": ended.isoformat(timespec="seconds"),
     }
 
 
-def _commit(folder: Path) -> str:
-    """The commit of the code that runs, with `+` where the code differs from it; `unknown` outside a checkout."""
-    git = ["git", "-C", str(folder)]
+def _commits(run: RunFolder) -> list[str]:
+    """Every commit that worked on the run; `unknown` for what was done without a note."""
+    path = run.root / "commits.json"
+    if path.is_file():
+        return list(json.loads(path.read_text(encoding="utf-8")))
+    return [UNKNOWN] if run.events.exists() else []
+
+
+def _commit(package: Path) -> str:
+    """The commit of the code that runs, with `+` where the code differs from it; `unknown` where it is not in a checkout."""
+    head = _git(package, "rev-parse", "--short=12", "HEAD")
+    # An installed package may lie inside somebody else's checkout.
+    if not head or not _git(package, "ls-files", "__init__.py"):
+        return UNKNOWN
+    return head + ("+" if _git(package, "status", "--porcelain", "--", ":/services", ":/pipelines", ":/configs") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S603
-        changed = subprocess.run([*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _processor() -> str:

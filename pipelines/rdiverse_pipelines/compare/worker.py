@@ -9,13 +9,15 @@ from typing import NoReturn
 import yaml
 
 from rdiverse.config import ConfigError, RunConfig
+from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse.runs.lock import RunBusyError
 from rdiverse.runs.manifest import StepError
 from rdiverse.runs.weights import CheckpointError
 from rdiverse_pipelines.compare.measure import summarise_run
+from rdiverse_pipelines.compare.provenance import note_commit
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.local.run import RunFailedError, run
+from rdiverse_pipelines.local.run import RunFailedError, is_finished, run
 
 LIFELINE = "RDIVERSE_COMPARISON_LIFELINE"
 """Names the lifeline that the comparison holds; the run's own processes hang on another one, which this process holds."""
@@ -28,7 +30,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     config = RunConfig.model_validate(yaml.safe_load(sys.stdin))
     try:
-        folder = run(config)
+        folder = RunFolder.of(config.workspace, config.resolved_run_id)
+        if not is_finished(folder, config):
+            note_commit(folder)
+        run(config)
         summarise_run(RunContext.open(str(folder.root))).write(Path(sys.argv[1]))
     except (ConfigError, RunBusyError, RunFailedError, StepError, CheckpointError) as error:
         sys.exit(f"error: {error}")
