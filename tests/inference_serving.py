@@ -1,11 +1,21 @@
-"""Servers of the tests: a real one in a thread of this process, so that many tests share one start."""
+"""Servers of the tests: in a thread of this process, so that many tests share one start, or as a process of their own."""
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import grpc
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rdiverse.config import RunConfig
 from rdiverse.inference.host import Role
@@ -79,3 +89,55 @@ def served(role: Role, config: RunConfig, weights: Path | None = None) -> Iterat
         yield server
     finally:
         server.stop()
+
+
+class Process:
+    """`rdiverse serve` as a process, ready."""
+
+    def __init__(self, role: Role, config: Path, environment: Mapping[str, str] | None = None, seconds: float = 120) -> None:
+        self.address, self.metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
+        command = [sys.executable, "-m", "rdiverse.cli", "serve", role, "--config", str(config), "--listen", self.address]
+        command += ["--metrics-port", self.metrics.rpartition(":")[2]]
+        self.popen = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment or {}))
+        try:
+            self._wait_ready(seconds)
+        except BaseException:
+            self.kill()
+            raise
+        self.psutil = psutil.Process(self.popen.pid)
+        self.children = self.psutil.children(recursive=True)
+
+    def _wait_ready(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        with grpc.insecure_channel(self.address, [("grpc.max_reconnect_backoff_ms", 200)]) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            while True:
+                assert self.popen.poll() is None, "the server ended"
+                assert time.monotonic() < deadline, "the server was not ready in time"
+                try:
+                    if stub.Check(health_pb2.HealthCheckRequest(), timeout=1).status == health_pb2.HealthCheckResponse.SERVING:
+                        return
+                except grpc.RpcError:
+                    pass
+                time.sleep(0.1)
+
+    def scrape(self) -> str:
+        """Its metrics."""
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=10) as reply:
+            return reply.read().decode()
+
+    def all_gone(self, seconds: float) -> bool:
+        """Whether within that time no process is left of those that the server had started."""
+        _, alive = psutil.wait_procs(self.children, timeout=seconds)
+        return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+    def kill(self) -> None:
+        """End it with no chance to tidy up."""
+        self.popen.kill()
+        self.popen.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]

@@ -93,6 +93,61 @@ def broken(models: dict[str, Path], folder: Path, how: str) -> Path:
     return folder
 
 
+def make_adapter(model: Path, folder: Path, seed: int) -> tuple[Path, Path]:
+    """A LoRA adapter of a model and the model with it merged, both made by peft."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    config = LoraConfig(r=4, lora_alpha=12, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    adapted = get_peft_model(base, config)
+    adapted.save_pretrained(folder / "adapter")
+    adapted.merge_and_unload().save_pretrained(folder / "merged")
+    for path in (*model.glob("token*"), *model.glob("*.jinja")):
+        shutil.copy(path, folder / "merged")
+    return folder / "adapter", folder / "merged"
+
+
+BROKEN_ADAPTERS = (
+    "no weights",
+    "truncated file",
+    "another model",
+    "no such layer",
+    "half a pair",
+    "another kind",
+    "not numbers",
+)
+
+
+def broken_adapter(model: Path, root: Path, how: str) -> Path:
+    """An adapter with one fault."""
+    import safetensors.torch
+
+    folder, _ = make_adapter(make_tiny_model(root / "wide", hidden=96, head=32) if how == "another model" else model, root, 1)
+    weights = folder / "adapter_model.safetensors"
+    tensors = safetensors.torch.load_file(weights)
+    name = min(tensors)
+    match how:
+        case "no weights":
+            weights.unlink()
+        case "truncated file":
+            weights.write_bytes(weights.read_bytes()[:-1000])
+        case "no such layer":
+            tensors = {name.replace("layers.1.", "layers.7."): tensor for name, tensor in tensors.items()}
+        case "half a pair":
+            del tensors[name]
+        case "another kind":
+            config = folder / "adapter_config.json"
+            config.write_text(config.read_text().replace('"use_dora": false', '"use_dora": true'))
+        case "not numbers":
+            tensors[name][:] = float("nan")
+    if how in {"no such layer", "half a pair", "not numbers"}:
+        safetensors.torch.save_file(tensors, weights, {"format": "pt"})
+    return folder
+
+
 class EngineContract:
     """To be subclassed."""
 
@@ -231,12 +286,49 @@ class EngineContract:
         assert engine.engine.healthy
         assert engine.texts() == before
 
+    def test_a_repeated_prompt_is_answered_by_the_weights_of_now(self, engine, models):
+        """What an engine remembers of a prompt must go with the weights that read it."""
+        prompt = [RenderedPrompt("Be brief.", "y" * 120)]
+        for name in ("first", "first", "second", "second", "first"):
+            engine.run(engine.engine.load_weights(models[name]))
+            assert engine.texts(prompt) == [reference(models[name], prompt[0], 12)[0]]
+
+    def test_an_adapter_writes_what_the_merged_model_writes(self, engine, models, tmp_path):
+        before = engine.texts()
+        for seed in (1, 2):
+            adapter, merged = make_adapter(models["first"], tmp_path / str(seed), seed)
+            engine.run(engine.engine.load_weights(adapter))
+            assert engine.texts() == [reference(merged, prompt, 12)[0] for prompt in PROMPTS] != before
+            with pytest.raises(CheckpointError):
+                engine.run(engine.engine.load_weights(broken(models, tmp_path / f"broken {seed}", "not numbers")))
+            assert engine.texts() == [reference(merged, prompt, 12)[0] for prompt in PROMPTS]
+        engine.run(engine.engine.load_weights(models["first"]))
+        assert engine.texts() == before
+
+    def test_a_published_adapter_goes_by_its_version(self, engine, models, tmp_path):
+        adapter, _ = make_adapter(models["first"], tmp_path / "made", 1)
+        version = publish(tmp_path / "published", lambda aside: shutil.copytree(adapter, aside, dirs_exist_ok=True) and None)
+        with pytest.raises(CheckpointError, match="not other"):
+            engine.run(engine.engine.load_weights(tmp_path / "published", "other"))
+        engine.run(engine.engine.load_weights(tmp_path / "published", version))
+        assert {found.weights for found in engine.generate()} == {version}
+        engine.run(engine.engine.load_weights(models["first"]))
+
+    @pytest.mark.parametrize("how", BROKEN_ADAPTERS)
+    def test_a_broken_adapter_is_refused_and_the_old_weights_serve_on(self, engine, models, tmp_path, how):
+        before = engine.texts()
+        with pytest.raises(CheckpointError):
+            engine.run(engine.engine.load_weights(broken_adapter(models["first"], tmp_path, how)))
+        assert engine.engine.version == weights_version(models["first"])
+        assert engine.engine.ready
+        assert engine.texts() == before
+
     def test_another_version_than_asked_for_is_refused(self, engine, models):
         with pytest.raises(CheckpointError, match="not other"):
             engine.run(engine.engine.load_weights(models["second"], "other"))
         assert engine.engine.version == weights_version(models["first"])
 
-    def test_vectors_are_those_of_each_texts_last_token(self, models):
+    def test_vectors_are_those_of_each_texts_last_token(self, models, tmp_path):
         texts = ["def f(): return 1", "x", "def g(a): return a * 2 + 1"]
         running = Running(self.make_engine(models["first"], self.config(), embeds=True))
         try:
@@ -248,6 +340,11 @@ class EngineContract:
             running.run(running.engine.load_weights(models["second"]))
             other, _ = running.run(running.engine.embed(texts))
             assert np.abs(other - vectors).max() > 0.1
+            adapter, merged = make_adapter(models["first"], tmp_path, 1)
+            running.run(running.engine.load_weights(adapter))
+            adapted, _ = running.run(running.engine.embed(texts))
+            assert adapted == pytest.approx(np.stack([embedding_reference(merged, text) for text in texts]), abs=2e-3)
+            assert np.abs(adapted - vectors).max() > 0.01
             with pytest.raises(WrongWeightsError):
                 running.run(running.engine.embed(texts, version))
             with pytest.raises(PromptTooLongError):

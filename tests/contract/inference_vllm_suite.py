@@ -1,11 +1,17 @@
 """The vLLM engine under the engines' contract. Not collected by itself: only an environment with vLLM can run it."""
 
+import shutil
 from pathlib import Path
 
-from tests.contract.inference_engine_contract import EngineContract, models  # noqa: F401  a fixture
+import pytest
+from tests.contract.inference_engine_contract import EngineContract, Running, broken, models  # noqa: F401  a fixture
+from tests.contract.inference_server_contract import ServerContract
+from tests.inference_models import make_tiny_model
 
 from rdiverse.config import EngineConfig
+from rdiverse.grpcio_kit.errors import DependencyUnavailableError
 from rdiverse.inference.engine import Engine
+from rdiverse.runs.weights import CheckpointError, weights_version
 
 
 class TestVllmEngine(EngineContract):
@@ -15,3 +21,25 @@ class TestVllmEngine(EngineContract):
         from rdiverse.inference.vllm_engine import VllmEngine
 
         return VllmEngine(str(model), config, embeds=embeds)
+
+    def test_where_the_old_weights_are_gone_a_failed_load_leaves_nothing_to_serve(self, engine: Running, models, tmp_path):  # noqa: F811
+        before, present = engine.texts(), shutil.copytree(models["first"], tmp_path / "present")
+        engine.run(engine.engine.load_weights(models["second"]))
+        engine.run(engine.engine.load_weights(present))
+        make_tiny_model(present, 7, head=32)
+        with pytest.raises(CheckpointError, match=r"nor can the old weights: .* no longer holds version"):
+            engine.run(engine.engine.load_weights(broken(models, tmp_path / "broken", "not numbers")))
+        assert not engine.engine.ready
+        assert engine.engine.healthy
+        with pytest.raises(DependencyUnavailableError):
+            engine.texts()
+        engine.run(engine.engine.load_weights(models["first"]))
+        assert engine.engine.ready
+        assert engine.engine.version == weights_version(models["first"])
+        assert engine.texts() == before
+
+
+class TestVllmServer(ServerContract):
+    engine = "vllm"
+    start_seconds = 300.0
+    own_metrics = ("vllm:num_requests_running", "vllm:kv_cache_usage_perc", "vllm:generation_tokens_total", "vllm:e2e_request")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.contract.inference_engine_contract import PROMPTS, EngineContract, Running, models  # noqa: F401  a fixture
+from tests.contract.inference_server_contract import ServerContract
 from tests.inference_models import make_tiny_model
 
 from rdiverse.config import EngineConfig
@@ -94,3 +95,7 @@ class TestTransformersEngine(EngineContract):
             assert running.run(running.engine.prompt_lengths(prompts)) == [len("system\nuser"), len("user")]
         finally:
             running.close()
+
+
+class TestTransformersServer(ServerContract):
+    """The server's part of the contract."""

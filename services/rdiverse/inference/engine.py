@@ -81,11 +81,14 @@ class PromptTooLongError(ValueError):
 class Engine(Protocol):
     """Runs one model. Coroutines are called from one event loop; an engine keeps its computing off that loop's thread.
 
-    Raises from any of them, beside what is named: WrongWeightsError, OverloadedError (rdiverse.grpcio_kit.errors).
+    Raises from any of them, beside what is named: WrongWeightsError, OverloadedError, DependencyUnavailableError while no
+    weights are in place (rdiverse.grpcio_kit.errors).
     """
 
     name: str
     """transformers or vllm."""
+    exact_seeds: bool
+    """Whether a seed promises the same text; then the batches of a call with a seed must not depend on its timing."""
 
     @property
     def version(self) -> str:
@@ -134,7 +137,8 @@ class Engine(Protocol):
     async def load_weights(self, folder: Path, version: str = "") -> float:
         """Put a checkpoint in place and try it; on any failure the old weights serve on. Returns the seconds of pause.
 
-        `version`: what the checkpoint must have. Raises CheckpointError.
+        `folder` may hold a LoRA adapter of the model that the engine was started with. `version`: what it must have.
+        Raises CheckpointError.
         """
 
     async def close(self) -> None:

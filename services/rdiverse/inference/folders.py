@@ -71,13 +71,17 @@ def tensor_shapes(folder: Path) -> dict[str, list[int]]:
     """Shapes of a checkpoint's tensors by name, from the headers of its files. Raises CheckpointError."""
     from safetensors import SafetensorError, safe_open
 
-    index = folder / "model.safetensors.index.json"
-    names = sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.is_file() else ["model.safetensors"]
     shapes: dict[str, list[int]] = {}
-    for name in names:
+    for name in weight_files(folder):
         try:
             with safe_open(folder / name, framework="np") as tensors:
                 shapes |= {tensor: tensors.get_slice(tensor).get_shape() for tensor in tensors.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{folder / name}: cannot be read (truncated or altered): {error}") from error
     return shapes
+
+
+def weight_files(folder: Path) -> list[str]:
+    """Names of the files that hold a validated checkpoint's tensors."""
+    index = folder / "model.safetensors.index.json"
+    return sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.is_file() else ["model.safetensors"]

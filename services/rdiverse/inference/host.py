@@ -98,7 +98,13 @@ class ModelHost:
             await completions.aclose()
 
     async def load_weights(self, path: str, version: str) -> float:
-        """Load, one call at a time, and tell readiness of what then serves. Returns the pause in seconds."""
+        """Load, one call at a time. Returns the pause in seconds.
+
+        A load that has begun is carried through, even when its caller gives up: in the middle there are no weights to serve.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._load_weights(path, version)))
+
+    async def _load_weights(self, path: str, version: str) -> float:
         engine = self.engine
         async with self._loading:
             before = engine.version

@@ -1,4 +1,4 @@
-"""A lock for asyncio that readers share and a writer has alone."""
+"""Locks for asyncio: one that readers share and a writer has alone, and places that are taken several at a time."""
 
 import asyncio
 import contextlib
@@ -47,3 +47,26 @@ class SharedLock:
             async with self._changed:
                 self._alone = 0
                 self._changed.notify_all()
+
+
+class Places:
+    """So many places, taken several at a time in the order asked for."""
+
+    def __init__(self, places: int) -> None:
+        self._most = places
+        self._free = asyncio.Semaphore(places)
+        self._turnstile = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def held(self, wanted: int) -> AsyncGenerator[None, None]:
+        """Hold that many places; who wants more than there are takes all of them."""
+        held = 0
+        try:
+            async with self._turnstile:  # one at a time: two that each hold a part would wait for each other
+                for _ in range(min(wanted, self._most)):
+                    await self._free.acquire()
+                    held += 1
+            yield
+        finally:
+            for _ in range(held):
+                self._free.release()

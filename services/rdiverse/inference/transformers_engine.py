@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import WrongWeightsError
+from rdiverse.inference.adapters import Checkpoints, checked_version
 from rdiverse.inference.decoding import Row, decode
 from rdiverse.inference.engine import Completion, Finish, GenerationRequest, PromptTooLongError
+from rdiverse.inference.folders import model_folder
 from rdiverse.inference.loading import LoadedModel, load_model
 from rdiverse.inference.scheduling import Chunk, Job, Scheduler
 from rdiverse.inference.tokens import cut_at_stop
-from rdiverse.runs.weights import CheckpointError, validate
+from rdiverse.runs.weights import CheckpointError
 from rdiverse.selfplay.prompts import RenderedPrompt
 
 if TYPE_CHECKING:
@@ -26,12 +28,14 @@ class TransformersEngine:
     """See Engine. `embeds`: the model turns texts into vectors instead of writing."""
 
     name = "transformers"
+    exact_seeds = True
 
     def __init__(self, model: str, config: EngineConfig, *, embeds: bool = False) -> None:
         self._source = model
         self._config = config
         self._embeds = embeds
         self._model: LoadedModel | None = None
+        self._checkpoints = Checkpoints()
         self._scheduler = Scheduler(self._compute, config.max_batch_rows, config.max_queue_rows)
 
     @property
@@ -119,18 +123,23 @@ class TransformersEngine:
     async def load_weights(self, folder: Path, version: str = "") -> float:
         """Put a checkpoint in place; the present model serves until the new one has passed its trial."""
         present = self._loaded
-        found = await asyncio.to_thread(validate, folder)
+        found = await asyncio.to_thread(checked_version, folder)
         if version and found != version:
             raise CheckpointError(f"{folder}: is version {found}, not {version}")
         if found == present.version:
             return 0.0
+        base = await asyncio.to_thread(model_folder, self._source)
+        checkpoint = await asyncio.to_thread(self._checkpoints.full, folder, found, base)
 
         def replace() -> float:
             begin = time.monotonic()
-            self._model = load_model(str(folder), self._config, embeds=self._embeds, like=self._loaded)
+            self._model = load_model(str(checkpoint), self._config, embeds=self._embeds, like=self._loaded)
             return time.monotonic() - begin
 
-        return await self._scheduler.between_batches(replace)
+        try:
+            return await self._scheduler.between_batches(replace)
+        finally:
+            await asyncio.to_thread(self._checkpoints.close)
 
     async def close(self) -> None:
         """Fail what waits, end the thread, free the model."""

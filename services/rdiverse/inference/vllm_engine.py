@@ -6,16 +6,16 @@ broken model behind while vLLM says that all is well.
 """
 
 import asyncio
-import contextlib
-import hashlib
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import EngineConfig
-from rdiverse.grpcio_kit.errors import InvalidFieldError, OverloadedError, WrongWeightsError
-from rdiverse.inference.engine import Completion, Finish, GenerationRequest, PromptTooLongError, SamplingParams
+from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, OverloadedError, WrongWeightsError
+from rdiverse.inference import vllm_library
+from rdiverse.inference.adapters import Checkpoints, checked_version
+from rdiverse.inference.engine import Completion, GenerationRequest, PromptTooLongError, SamplingParams
 from rdiverse.inference.folders import (
     check_same_shape,
     check_tensors,
@@ -25,7 +25,7 @@ from rdiverse.inference.folders import (
     tensor_shapes,
     text_config,
 )
-from rdiverse.inference.locks import SharedLock
+from rdiverse.inference.locks import Places, SharedLock
 from rdiverse.inference.tokens import Tokens
 from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse.selfplay.prompts import RenderedPrompt
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_HOTTEST = 2
-"""vLLM's largest temperature."""
 _CANARY = RenderedPrompt("", "1 + 1 =")
 
 
@@ -43,6 +41,7 @@ class VllmEngine:
     """See Engine. `embeds`: the model turns texts into vectors instead of writing."""
 
     name = "vllm"
+    exact_seeds = False
 
     def __init__(self, model: str, config: EngineConfig, *, embeds: bool = False) -> None:
         self._source = model
@@ -50,7 +49,8 @@ class VllmEngine:
         self._embeds = embeds
         self._llm: Any = None
         self._version = ""
-        self._folder = Path()
+        self._base = self._folder = Path()
+        self._checkpoints = Checkpoints()
         self._text: Any = None
         self._tensors: dict[str, list[int]] = {}
         self._max_model_len = 0
@@ -59,8 +59,7 @@ class VllmEngine:
         self._waiting = 0
         self._running = 0
         self._requests = 0
-        self._rows = asyncio.Semaphore(config.max_batch_rows)
-        self._turnstile = asyncio.Lock()
+        self._places = Places(config.max_batch_rows)
         self._weights = SharedLock()
 
     @property
@@ -100,7 +99,7 @@ class VllmEngine:
 
     async def start(self) -> None:
         """Load the model and try it."""
-        self._folder = await asyncio.to_thread(model_folder, self._source)
+        self._base = self._folder = await asyncio.to_thread(model_folder, self._source)
         self._version = await asyncio.to_thread(validate, self._folder)
         self._tokens = Tokens(self._folder)
         self._text = text = text_config(self._folder)
@@ -108,45 +107,17 @@ class VllmEngine:
         self._max_model_len = min(self._config.max_model_len, longest_context(text) or self._config.max_model_len)
         self._dimension = int(text.hidden_size)
         self._eos = self._tokens.eos(text, generation_ends(self._folder))
-        self._llm = await asyncio.to_thread(self._make)
+        self._llm = await asyncio.to_thread(
+            vllm_library.make_llm, self._folder, self._config, self._max_model_len, embeds=self._embeds
+        )
         await self._try()
         self._ready = True
-
-    def _make(self) -> Any:
-        from vllm.config import PoolerConfig
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.platforms import current_platform
-        from vllm.v1.engine.async_llm import AsyncLLM
-
-        arguments: dict[str, Any] = {
-            "model": str(self._folder),
-            "dtype": self._config.dtype,
-            "max_model_len": self._max_model_len,
-            "max_num_seqs": self._config.max_batch_rows,
-            "tensor_parallel_size": self._config.tensor_parallel_size,
-            "generation_config": "vllm",  # else the model directory changes how tokens are drawn
-            "logprobs_mode": "processed_logprobs",
-            "enable_prefix_caching": not self._embeds,
-            "disable_log_stats": False,
-        }
-        if current_platform.is_cpu():
-            arguments["enforce_eager"] = True
-        else:
-            arguments["gpu_memory_utilization"] = self._config.gpu_memory_utilization
-        if self._embeds:
-            arguments |= {
-                "runner": "pooling",
-                "convert": "embed",
-                "pooler_config": PoolerConfig(seq_pooling_type="LAST", use_activation=True),
-            }
-        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
         """Give completions prompt by prompt, each prompt's samples together."""
         tokens = await self._admit(request)
-        rows = len(tokens) * request.n
         finished: asyncio.Queue[list[Completion] | BaseException] = asyncio.Queue()
-        self._waiting += rows
+        self._waiting += len(tokens) * request.n
 
         async def one(position: int) -> None:
             try:
@@ -173,9 +144,8 @@ class VllmEngine:
         for i, ids in enumerate(tokens):
             if len(ids) >= self._max_model_len:
                 raise PromptTooLongError(i, len(ids), self._max_model_len)
-        if request.params.temperature > _HOTTEST:
-            raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {_HOTTEST}")
-        self._expect(request.expected_weights)
+        if request.params.temperature > vllm_library.HOTTEST:
+            raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {vllm_library.HOTTEST}")
         rows = len(tokens) * request.n
         if self._waiting and self._waiting + rows > self._config.max_queue_rows:
             raise OverloadedError(
@@ -190,69 +160,25 @@ class VllmEngine:
             async with self._weights.shared():
                 self._expect(request.expected_weights)
                 version = self._version
-                async with self._room(request.n):
+                async with self._places.held(request.n):
                     self._waiting -= waiting
                     waiting = 0
-                    output = await self._run(ids, self._sampling(request, position, len(ids)))
+                    output = await self._run(ids, request, position)
         finally:
             self._waiting -= waiting
-        return [
-            Completion(
-                prompt_index=request.first_prompt + position,
-                sample_index=request.first_sample + sample.index,
-                text=sample.text,
-                finish=Finish.STOP if sample.finish_reason == "stop" else Finish.LENGTH,
-                prompt_tokens=len(ids),
-                completion_tokens=len(sample.token_ids),
-                weights=version,
-                logprobs=_logprobs(sample) if request.logprobs else (),
-            )
-            for sample in output.outputs
-        ]
+        return vllm_library.completions(request, position, output, version)
 
-    @contextlib.asynccontextmanager
-    async def _room(self, n: int) -> AsyncGenerator[None, None]:
-        """Hold places for n sequences; a prompt with more samples than there are places takes all of them."""
-        places = min(n, self._config.max_batch_rows)
-        held = 0
-        try:
-            async with self._turnstile:  # one at a time: two that each hold a part would wait for each other
-                for _ in range(places):
-                    await self._rows.acquire()
-                    held += 1
-            self._running += n
-            try:
-                yield
-            finally:
-                self._running -= n
-        finally:
-            for _ in range(held):
-                self._rows.release()
-
-    async def _run(self, ids: Sequence[int], sampling: Any) -> Any:
+    async def _run(self, ids: Sequence[int], request: GenerationRequest, position: int) -> Any:
+        sampling = vllm_library.sampling(request, position, self._max_model_len - len(ids), self._eos)
         self._requests += 1
-        prompt = {"prompt_token_ids": list(ids)}
-        [output] = [found async for found in self._llm.generate(prompt, sampling, request_id=f"generate-{self._requests}")]
+        self._running += request.n
+        try:
+            prompt = {"prompt_token_ids": list(ids)}
+            outputs = self._llm.generate(prompt, sampling, request_id=f"generate-{self._requests}")
+            [output] = [found async for found in outputs]
+        finally:
+            self._running -= request.n
         return output
-
-    def _sampling(self, request: GenerationRequest, position: int, prompt_tokens: int) -> Any:
-        from vllm import SamplingParams as Sampling
-        from vllm.sampling_params import RequestOutputKind
-
-        params: SamplingParams = request.params
-        return Sampling(
-            n=request.n,
-            temperature=params.temperature,
-            top_p=params.top_p,
-            top_k=params.top_k,
-            max_tokens=min(params.max_tokens, self._max_model_len - prompt_tokens),
-            stop=list(params.stop) or None,
-            stop_token_ids=self._eos,
-            seed=_seed(request, position),
-            logprobs=0 if request.logprobs else None,
-            skip_special_tokens=True,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
 
     async def prompt_lengths(self, prompts: Sequence[RenderedPrompt]) -> list[int]:
         """Tokens of each prompt after the chat template."""
@@ -275,36 +201,52 @@ class VllmEngine:
         import numpy as np
         from vllm import PoolingParams
 
-        async with self._room(1):
+        async with self._places.held(1):
             self._requests += 1
-            prompt = {"prompt_token_ids": list(ids)}
-            [output] = [
-                found
-                async for found in self._llm.encode(prompt, PoolingParams(task="embed"), request_id=f"embed-{self._requests}")
-            ]
+            self._running += 1
+            try:
+                prompt = {"prompt_token_ids": list(ids)}
+                outputs = self._llm.encode(prompt, PoolingParams(task="embed"), request_id=f"embed-{self._requests}")
+                [output] = [found async for found in outputs]
+            finally:
+                self._running -= 1
         return np.asarray(output.outputs.data.float().numpy(), dtype=np.float32)
 
     async def load_weights(self, folder: Path, version: str = "") -> float:
-        """Put a checkpoint in place and try it; on a failure the old one is loaded again, and until then this is not ready."""
-        found = await asyncio.to_thread(validate, folder)
+        """Put a checkpoint in place and try it; on a failure the old one is loaded again, and until then this is not ready.
+
+        When the old one no longer lies where it was loaded from, this stays not ready until a load succeeds.
+        """
+        found = await asyncio.to_thread(checked_version, folder)
         if version and found != version:
             raise CheckpointError(f"{folder}: is version {found}, not {version}")
         if found == self._version and self._ready:
             return 0.0
-        await asyncio.to_thread(check_same_shape, folder, self._text)
-        await asyncio.to_thread(check_tensors, folder, self._tensors)
+        checkpoint = await asyncio.to_thread(self._checkpoints.full, folder, found, self._base)
+        await asyncio.to_thread(check_same_shape, checkpoint, self._text)
+        await asyncio.to_thread(check_tensors, checkpoint, self._tensors)
         async with self._weights.exclusive():
             begin = time.monotonic()
             self._ready = False
             try:
-                await self._reload(folder, found)
+                await self._reload(checkpoint, found)
             except Exception as error:
-                # Where even the old weights fail, readiness stays down until a load succeeds.
-                await self._reload(self._folder, self._version)
-                self._ready = True
+                await self._go_back(folder, error)
                 raise CheckpointError(f"{folder}: cannot be loaded: {error}") from error
-            self._folder, self._version, self._ready = folder, found, True
-            return time.monotonic() - begin
+            self._folder, self._version, self._ready = checkpoint, found, True
+            paused = time.monotonic() - begin
+        await asyncio.to_thread(self._checkpoints.keep, checkpoint)
+        return paused
+
+    async def _go_back(self, failed: Path, reason: Exception) -> None:
+        """Load the old weights again, if they are still those. Raises CheckpointError."""
+        try:
+            if await asyncio.to_thread(validate, self._folder) != self._version:
+                raise CheckpointError(f"{self._folder}: no longer holds version {self._version}")
+            await self._reload(self._folder, self._version)
+        except Exception as error:  # vLLM's own of any kind
+            raise CheckpointError(f"{failed}: cannot be loaded: {reason}; nor can the old weights: {error}") from error
+        self._ready = True
 
     async def _reload(self, folder: Path, version: str) -> None:
         await self._llm.pause_generation(mode="wait", clear_cache=True)
@@ -326,8 +268,9 @@ class VllmEngine:
         else:
             request = GenerationRequest([_CANARY], 1, SamplingParams(temperature=0, max_tokens=4), logprobs=True)
             [ids] = self._tokens.encode([_CANARY])
-            output = await self._run(ids, self._sampling(request, 0, len(ids)))
-            good = all(value == value and value > float("-inf") for value in _logprobs(output.outputs[0]))  # noqa: PLR0124  NaN
+            output = await self._run(ids, request, 0)
+            found = vllm_library.logprobs(output.outputs[0])
+            good = all(value == value and value > float("-inf") for value in found)  # noqa: PLR0124  NaN
         if not good:
             raise CheckpointError("a trial gives what are not numbers")
 
@@ -336,19 +279,10 @@ class VllmEngine:
         self._ready = False
         if self._llm is not None:
             await asyncio.to_thread(self._llm.shutdown)
+        await asyncio.to_thread(self._checkpoints.close)
 
     def _expect(self, expected: str) -> None:
+        if not self._ready:
+            raise DependencyUnavailableError("engine", "no weights are loaded that passed their trial; load others")
         if expected and expected != self._version:
             raise WrongWeightsError(expected, self._version)
-
-
-def _seed(request: GenerationRequest, position: int) -> int | None:
-    """VLLM's seed of a prompt; it derives those of the samples by adding their index."""
-    if request.seed is None:
-        return None
-    name = f"{request.seed}:{request.first_prompt + position}:{request.first_sample}"
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-
-
-def _logprobs(sample: Any) -> tuple[float, ...]:
-    return tuple(step[token].logprob for token, step in zip(sample.token_ids, sample.logprobs, strict=True))

@@ -67,23 +67,33 @@ def validate(folder: Path) -> str:
     for name in _weight_files(folder):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name}: is missing")
-    if (folder / MANIFEST).is_file():
-        digests: dict[str, str] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        for name, digest in digests.items():
-            path = folder / name
-            if not path.is_file():
-                raise CheckpointError(f"{path}: is missing")
-            if file_digest(path) != digest:
-                raise CheckpointError(f"{path}: its content is not what was published (truncated or altered)")
+    check_manifest(folder)
     return weights_version(folder)
+
+
+def check_manifest(folder: Path) -> None:
+    """Check every digest that a directory's manifest names, where there is one. Raises CheckpointError."""
+    if not (folder / MANIFEST).is_file():
+        return
+    digests: dict[str, str] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path}: is missing")
+        if file_digest(path) != digest:
+            raise CheckpointError(f"{path}: its content is not what was published (truncated or altered)")
 
 
 def weights_version(folder: Path) -> str:
     """The version of a checkpoint directory: from its manifest, else from the digests of its files."""
+    return folder_version(folder, lambda: ["config.json", *_weight_files(folder)])
+
+
+def folder_version(folder: Path, names: Callable[[], list[str]]) -> str:
+    """The version of a directory: from its manifest, else from the digests of the files that are named."""
     if (folder / MANIFEST).is_file():
         return str(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["version"])
-    names = ["config.json", *_weight_files(folder)]
-    return _version({name: file_digest(folder / name) for name in names})
+    return _version({name: file_digest(folder / name) for name in names()})
 
 
 def _weight_files(folder: Path) -> list[str]:
