@@ -64,7 +64,9 @@ def lessons(arm: str, seed: int, few: int, count: int) -> list[dict[str, Any]]:
 def accuracy(checkpoint: Path, few: Sequence[str], seed: int) -> Accuracy:
     """Measure a checkpoint; `seed` is the sampling's."""
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model = AutoModelForCausalLM.from_pretrained(checkpoint)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint)
     questions = read_benchmark()

@@ -30,6 +30,22 @@ def timing(data: RunData) -> tuple[Markup, list[str]] | None:
     return (chart, steps) if chart else None
 
 
+def gpu_hours(data: RunData) -> dict[str, Any] | None:
+    """GPU-hours by iteration and phase, and their sums; None for a run that held no GPUs (or none that it knows of)."""
+    entries = data.summary.get("gpu_hours")
+    if not entries:
+        return None
+    phases = list(dict.fromkeys(entry["phase"] for entry in entries))
+    found = {(entry["iteration"], entry["phase"]): entry["gpu_hours"] for entry in entries}
+    rows = [
+        {"iteration": t, "hours": hours, "total": sum(hour for hour in hours if hour is not None)}
+        for t in sorted({entry["iteration"] for entry in entries})
+        for hours in ([found.get((t, phase)) for phase in phases],)
+    ]
+    totals = [sum(value for (_, each), value in found.items() if each == phase) for phase in phases]
+    return {"phases": phases, "rows": rows, "totals": totals, "total": sum(totals)}
+
+
 def trainers(data: RunData) -> list[dict[str, Any]]:
     """What the steps of each training phase cost, phase by phase."""
     phases: dict[tuple[int, str], list[Row]] = defaultdict(list)

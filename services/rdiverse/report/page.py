@@ -37,6 +37,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "decimal": marks.decimal,
     "count": lambda value: f"{value:,}",
     "seconds": lambda value: f"{value:.1f}",
+    "hours": lambda value: f"{value:.2f}",
     "mebibytes": lambda value: f"{value / 2**20:,.0f} MiB",
 }
 
@@ -76,6 +77,7 @@ def render(data: RunData) -> str:
         steps=costs.step_names(data),
         timing=costs.timing(data),
         trainers=costs.trainers(data),
+        gpu_hours=costs.gpu_hours(data),
         iterations=[(item.t, groups_of(item, data.config["penalty"])) for item in data.iterations if item.t],
         each=EACH,
     )
