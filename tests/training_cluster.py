@@ -63,9 +63,9 @@ class Cluster:
 
 
 @contextmanager
-def serving(cluster: Cluster) -> Iterator[str]:
+def serving(cluster: Cluster, base: type["_Handler"] | None = None) -> Iterator[str]:
     """Serve the cluster; gives its URL."""
-    handler = type("Handler", (_Handler,), {"cluster": cluster})
+    handler = type("Handler", (base or _Handler,), {"cluster": cluster})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

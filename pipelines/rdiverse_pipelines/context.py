@@ -2,11 +2,10 @@
 
 import importlib
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs import weights
@@ -16,16 +15,8 @@ from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.methods import TRAITS, Traits
 from rdiverse.selfplay.oracle import Oracle
 from rdiverse.selfplay.seeds import derive_seed
-
-Role = Literal["challenger", "solver"]
-
-
-@dataclass(frozen=True)
-class Policy:
-    """One state of a policy's weights."""
-
-    path: Path
-    version: str
+from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.where import Place, cluster_file, place_of
 
 
 @dataclass(frozen=True)
@@ -37,14 +28,23 @@ class RunContext:
 
     @classmethod
     def open(cls, root: str) -> "RunContext":
-        """Read a prepared run's folder."""
+        """Read a prepared run's folder. Raises StepError on a cluster when another pipeline run has taken it over."""
         folder = RunFolder(Path(root))
+        if cluster_file():
+            from rdiverse_pipelines.cluster.owner import check
+
+            check(folder)
         return cls(folder, load_config(folder.config))
 
     @property
     def traits(self) -> Traits:
         """What the run's method does."""
         return TRAITS[self.config.method]
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the run's servers and trainers are."""
+        return place_of(self.folder)
 
     @cached_property
     def oracle(self) -> Oracle | None:
@@ -83,12 +83,3 @@ def load_oracle(name: str | None) -> Oracle | None:
         return cast(Oracle, getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError) as error:
         raise StepError(f"oracle = {name!r}: {error}") from error
-
-
-def address(service: str) -> str:
-    """Where a service answers: RDIVERSE_<SERVICE>_ADDRESS. Raises StepError when nobody said."""
-    variable = f"RDIVERSE_{service.upper()}_ADDRESS"
-    value = os.environ.get(variable)
-    if not value:
-        raise StepError(f"{variable} is not set: the step does not know where the {service} service answers")
-    return value

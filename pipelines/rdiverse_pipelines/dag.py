@@ -11,18 +11,25 @@ from kfp.dsl.base_component import BaseComponent
 
 from rdiverse_pipelines.components.curate import curate
 from rdiverse_pipelines.components.evaluate import evaluate
+from rdiverse_pipelines.components.evaluate_base import evaluate_base
+from rdiverse_pipelines.components.finish import finish
 from rdiverse_pipelines.components.label import label
 from rdiverse_pipelines.components.prepare import prepare
 from rdiverse_pipelines.components.propose import propose
 from rdiverse_pipelines.components.report import report
+from rdiverse_pipelines.components.roll_out_base import roll_out_base
 from rdiverse_pipelines.components.roll_out_challenger import roll_out_challenger
 from rdiverse_pipelines.components.roll_out_solver import roll_out_solver
 from rdiverse_pipelines.components.train_challenger import train_challenger
 from rdiverse_pipelines.components.train_solver import train_solver
+from rdiverse_pipelines.pods import Pods
 
-# Each is used once a pipeline: Kubeflow's compiler numbers repeated ones in no fixed order.
+# Each is used once, either in an iteration or around them: Kubeflow's compiler numbers repeated ones in no fixed order, and
+# lets the pods' settings of an inner one overwrite those of an outer one of the same name.
 FUNCTIONS = (
     prepare,
+    roll_out_base,
+    evaluate_base,
     train_challenger,
     roll_out_challenger,
     propose,
@@ -32,49 +39,99 @@ FUNCTIONS = (
     roll_out_solver,
     evaluate,
     report,
+    finish,
 )
-PIPELINES_IMAGE = "rdiverse-pipelines-python"
+IMAGE = "rdiverse-pipelines"
+DEFAULT_IMAGE = f"{IMAGE}:0.1.0"
+"""Without a registry: nobody publishes the images, so whoever builds them says where they are."""
 
 
-def build_pipeline(iterations: int, image: str = PIPELINES_IMAGE) -> BaseComponent:
+def pipeline_name(iterations: int) -> str:
+    """The name by which a compiled pipeline tells its number of iterations."""
+    return f"rdiverse-{iterations}"
+
+
+def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool = True) -> BaseComponent:
     """The pipeline for a number of iterations (0: evaluate the base model only).
 
-    Its one parameter, `config`, is a RunConfig as YAML whose `iterations` must be the same number. No step is ever taken from
-    Kubeflow's cache: most have effects outside it, and a run skips what it has finished by its own records.
+    `config` is a RunConfig as YAML whose `iterations` must be the same number; the other parameters say where a cluster
+    keeps what the steps' pods need, and mean nothing on one machine. No step is ever taken from Kubeflow's cache: most have
+    effects outside it, and a run skips what it has finished by its own records. `retries`: whether a failed step is tried
+    again, later and later.
     """
     components = {function.__name__: _component(function, image) for function in FUNCTIONS}
 
-    def step(name: str, title: str, **arguments: Any) -> dsl.PipelineTask:
+    def step(pods: Pods, name: str, title: str, **arguments: Any) -> dsl.PipelineTask:
         task = components[name](**arguments)
         task.set_caching_options(enable_caching=False)
         task.set_display_name(title)
+        pods.equip(task, name, retries=retries)
         return task
 
     @dsl.pipeline(name="iteration", description="One iteration of self-play.")  # type: ignore[untyped-decorator]
-    def iteration(run: str, number: int, solver: str) -> str:
-        challenger = step("train_challenger", "train Challenger", run=run, iteration=number, solver=solver)
+    def iteration(
+        run: str,
+        number: int,
+        solver: str,
+        settings: str,
+        workspace: str,
+        client_secret: str,
+        node_selector: dict,  # type: ignore[type-arg]  # Kubeflow knows no other
+        tolerations: list,  # type: ignore[type-arg]
+    ) -> str:
+        pods = Pods(settings, workspace, client_secret, node_selector, tolerations)
+        challenger = step(pods, "train_challenger", "train Challenger", run=run, iteration=number, solver=solver)
         served = step(
-            "roll_out_challenger", "serve Challenger", run=run, iteration=number, weights=challenger.outputs["Output"]
+            pods, "roll_out_challenger", "serve Challenger", run=run, iteration=number, weights=challenger.outputs["Output"]
         )
-        questions = step("propose", "propose", run=run, iteration=number, challenger=served.output)
-        labels = step("label", "label", run=run, iteration=number, questions=questions.outputs["Output"])
-        dataset = step("curate", "curate", run=run, iteration=number, labels=labels.outputs["Output"])
-        trained = step("train_solver", "train Solver", run=run, iteration=number, dataset=dataset.outputs["Output"])
-        served = step("roll_out_solver", "serve Solver", run=run, iteration=number, weights=trained.outputs["Output"])
-        step("evaluate", "evaluate", run=run, iteration=number, solver=served.output)
+        questions = step(pods, "propose", "propose", run=run, iteration=number, challenger=served.output)
+        labels = step(pods, "label", "label", run=run, iteration=number, questions=questions.outputs["Output"])
+        dataset = step(pods, "curate", "curate", run=run, iteration=number, labels=labels.outputs["Output"])
+        trained = step(pods, "train_solver", "train Solver", run=run, iteration=number, dataset=dataset.outputs["Output"])
+        served = step(pods, "roll_out_solver", "serve Solver", run=run, iteration=number, weights=trained.outputs["Output"])
+        step(pods, "evaluate", "evaluate", run=run, iteration=number, solver=served.output)
         return served.output  # type: ignore[no-any-return]
 
-    @dsl.pipeline(name=f"rdiverse-{iterations}", description=f"Self-play training, {iterations} iterations.")  # type: ignore[untyped-decorator]
-    def pipeline(config: str) -> None:
-        run = step("prepare", "prepare", config=config).output
-        served = step("roll_out_solver", "serve base Solver", run=run, iteration=0, weights="").output
-        last = step("evaluate", "evaluate base", run=run, iteration=0, solver=served)
-        for number in range(1, iterations + 1):
-            # An evaluation that still runs must not meet the next iteration's weights.
-            last = iteration(run=run, number=number, solver=served).after(last)
-            last.set_display_name(f"iteration {number}")
-            served = last.output
-        step("report", "report", run=run, evaluation=served).after(last)
+    @dsl.pipeline(name=pipeline_name(iterations), description=f"Self-play training, {iterations} iterations.")  # type: ignore[untyped-decorator]
+    def pipeline(
+        config: str,
+        settings: str = "rdiverse-run",
+        workspace: str = "rdiverse-workspace",
+        client_secret: str = "rdiverse-client",  # noqa: S107 - a Secret's name
+        node_selector: dict = {},  # type: ignore[type-arg]  # noqa: B006 - read by the compiler
+        tolerations: list = [],  # type: ignore[type-arg]  # noqa: B006
+    ) -> None:
+        """Train by self-play.
+
+        Args:
+            config: A run's configuration as YAML.
+            settings: ConfigMap of the release, as the chart makes it.
+            workspace: PersistentVolumeClaim that holds runs and weights (ReadWriteMany).
+            client_secret: Secret with ca.crt, tls.crt, tls.key and token for the release's servers; need not exist.
+            node_selector: Labels of the nodes on which the steps' own pods run; these need no GPU.
+            tolerations: Taints that the steps' own pods tolerate.
+        """
+        pods = Pods(settings, workspace, client_secret, node_selector, tolerations)
+        last_of_all = step(pods, "finish", "finish", config=config)
+        with dsl.ExitHandler(last_of_all, name="run"):
+            run = step(pods, "prepare", "prepare", config=config, iterations=iterations).output
+            served = step(pods, "roll_out_base", "serve base Solver", run=run).output
+            last = step(pods, "evaluate_base", "evaluate base", run=run, solver=served)
+            for number in range(1, iterations + 1):
+                # An evaluation that still runs must not meet the next iteration's weights.
+                last = iteration(
+                    run=run,
+                    number=number,
+                    solver=served,
+                    settings=settings,
+                    workspace=workspace,
+                    client_secret=client_secret,
+                    node_selector=node_selector,
+                    tolerations=tolerations,
+                ).after(last)
+                last.set_display_name(f"iteration {number}")
+                served = last.output
+            step(pods, "report", "report", run=run, evaluation=served).after(last)
 
     return pipeline
 

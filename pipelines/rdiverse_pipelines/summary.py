@@ -1,10 +1,12 @@
 """summary.json: a run's figures, a row an iteration."""
 
 import json
+import time
 from typing import Any
 
 from rdiverse.runs.manifest import StepRecord, read_record
 from rdiverse_pipelines.context import RunContext
+from rdiverse_pipelines.usage import gpu_hours
 
 FIGURES = (
     "label_accuracy",
@@ -40,6 +42,7 @@ def summarise(run: RunContext) -> dict[str, Any]:
         "seed": run.config.seed,
         "iterations": rows,
         "wall_seconds": wall_seconds(run),
+        "gpu_hours": gpu_hours(run.folder, time.time()),
     }
 
 

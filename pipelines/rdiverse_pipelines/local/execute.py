@@ -19,7 +19,7 @@ def main(root: str) -> None:
     folder = RunFolder(Path(root))
     config = load_config(folder.config)
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder.root / "kfp"), raise_on_error=True)
-    build_pipeline(pipeline_iterations(config))(config=folder.config.read_text(encoding="utf-8"))
+    build_pipeline(pipeline_iterations(config), retries=False)(config=folder.config.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.lifeline import watch_lifeline
+from rdiverse_pipelines.where import cluster_file
 
 EVENTS_VARIABLE = "RDIVERSE_EVENTS"
 
@@ -16,6 +17,10 @@ EVENTS_VARIABLE = "RDIVERSE_EVENTS"
 def in_step() -> Iterator[None]:
     """Run a step's body: it ends with the command that started it, and its failure reaches whoever watches in words."""
     watch_lifeline()
+    if cluster_file():
+        from rdiverse_pipelines.cluster.secret import use_client_secret
+
+        use_client_secret()
     try:
         yield
     except Exception as error:

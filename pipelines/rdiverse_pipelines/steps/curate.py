@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from rdiverse.runs.manifest import Outcome, StepRecord, do_step
 from rdiverse.runs.tables import CURATED, DATASET, read_table, write_table
 from rdiverse.selfplay import curriculum, repetition
 from rdiverse.selfplay.methods import Similarity
-from rdiverse_pipelines.context import RunContext, address
+from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.label import finished
 
-STEP = "curate"
+STEP: Final = "curate"
 Row = dict[str, Any]
 
 
@@ -27,7 +27,8 @@ def curate(run: RunContext, t: int) -> StepRecord:
 
     def body() -> Outcome:
         rows = read_table(run.folder.iteration(t) / "labels.parquet")
-        with DiversityClient(address("diversity")) as diversity:
+        run.place.have(STEP, t, {})
+        with DiversityClient(run.place.address("diversity")) as diversity:
             measured = _measure(run, diversity, rows, t)
             kept = [row for row in measured if row["status"] == "kept"]
             new = [_training_row(row, "new", t) for row in kept]

@@ -1,6 +1,7 @@
 """Measures the Solver on held-out questions."""
 
 import shutil
+from typing import Final
 
 from rdiverse.evaluation import evaluate as measure
 from rdiverse.evaluation import load_benchmark
@@ -8,9 +9,9 @@ from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 from rdiverse.runs.files import write_json
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
-from rdiverse_pipelines.context import RunContext, address
+from rdiverse_pipelines.context import RunContext
 
-STEP = "evaluate"
+STEP: Final = "evaluate"
 
 
 def evaluate(run: RunContext, t: int) -> StepRecord:
@@ -26,7 +27,8 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
         if not benchmarks:
             write_json(path, {"accuracy_sampled": None, "accuracy_greedy": None, "worst_skill": None})
             return Outcome((path,))
-        with SolverClient(address("solver")) as client, GradingPool() as grader:
+        run.place.have(STEP, t, {"solver": policy})
+        with SolverClient(run.place.address("solver")) as client, GradingPool() as grader:
             evaluation = measure(
                 benchmarks,
                 client,

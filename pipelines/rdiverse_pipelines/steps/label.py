@@ -1,15 +1,15 @@
 """The frozen Solver votes on the pool."""
 
-from typing import Any
+from typing import Any, Final
 
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 from rdiverse.runs.manifest import Outcome, StepError, StepRecord, check_outputs, do_step, read_record
 from rdiverse.runs.tables import LABELS, read_table, write_table
-from rdiverse_pipelines.context import RunContext, address
+from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.progress import Progress
 
-STEP = "label"
+STEP: Final = "label"
 
 
 def label(run: RunContext, t: int) -> StepRecord:
@@ -23,7 +23,8 @@ def label(run: RunContext, t: int) -> StepRecord:
     def body() -> Outcome:
         rows = [row for row in read_table(run.folder.iteration(t) / "questions.parquet") if row["question"] is not None]
         progress = Progress(run.folder, STEP, t, len(rows))
-        with SolverClient(address("solver")) as client:
+        run.place.have(STEP, t, {"solver": policy})
+        with SolverClient(run.place.address("solver")) as client:
             solved = {}
             for vote in client.iter_solve(
                 [row["question"] for row in rows],

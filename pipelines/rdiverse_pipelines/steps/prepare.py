@@ -1,15 +1,20 @@
 """Makes a run's folder, or makes sure that it is the same run."""
 
+import shutil
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
-from rdiverse.config import RunConfig, differing_fields, dump_config
+from rdiverse.config import ConfigError, RunConfig, differing_fields, dump_config
+from rdiverse.config.cluster import load_cluster
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.files import written_aside
 from rdiverse.runs.folder import RunFolder
-from rdiverse.runs.weights import resolve_resource
+from rdiverse.runs.weights import resolve_resource, validate
 from rdiverse_pipelines.context import RunContext
+from rdiverse_pipelines.iterations import pipeline_iterations
+from rdiverse_pipelines.where import cluster_file
 
 # Where a run lives and how one machine serves it change nothing that it computes.
 IRRELEVANT = frozenset({"workspace", "run_id", "local", "keep_iterations"})
@@ -19,9 +24,10 @@ class OtherConfigurationError(ValueError):
     """The folder holds a run of another configuration; the text names the fields that differ."""
 
 
-def prepare(config: RunConfig) -> RunContext:
+def prepare(config: RunConfig, model_home: Path | None = None) -> RunContext:
     """Make the run's folder with its resolved configuration, or check that a folder already there is of the same run.
 
+    `model_home`: folder to bring the base model to, where other machines cannot read it in its place.
     Raises OtherConfigurationError, and CheckpointError for a base model that is not one.
     """
     folder = RunFolder.of(config.workspace, config.resolved_run_id)
@@ -33,7 +39,8 @@ def prepare(config: RunConfig) -> RunContext:
     for path in (folder.logs, folder.memory):
         path.mkdir(parents=True, exist_ok=True)
     context = RunContext(folder, config)
-    context.record_base(resolve_model(config.model))
+    base = resolve_model(config.model, model_home)
+    context.record_base(brought_to(base, model_home) if model_home else base)
     return context
 
 
@@ -55,16 +62,52 @@ def check_same(folder: RunFolder, config: RunConfig) -> None:
         )
 
 
-def resolve_model(name: str) -> Path:
-    """The local directory of a model: a directory, pkg:<package>/<path>, or a hub id (fetched into the hub's cache)."""
+def resolve_model(name: str, hub: Path | None = None) -> Path:
+    """The local directory of a model: a directory, pkg:<package>/<path>, or a hub id.
+
+    Hub models are fetched into `hub`, by default the user's cache.
+    """
     path = Path(resolve_resource(name))
     if path.exists() or name.startswith((".", "/", "~")):
         return path
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(name))
+    return Path(snapshot_download(name, cache_dir=hub))
 
 
-def prepare_from_text(config: str) -> str:
-    """Prepare the run that a YAML text configures. Returns the run's folder."""
-    return str(prepare(RunConfig.model_validate(yaml.safe_load(config))).folder.root)
+def brought_to(model: Path, home: Path) -> Path:
+    """A model's directory below `home`'s parent: where it is, or a copy in `home` under its version."""
+    if model.resolve().is_relative_to(home.parent.resolve()):
+        return model
+    copy = home / validate(model)
+    if not copy.is_dir():
+        aside = home / f".{copy.name}.tmp"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(model, aside)
+        aside.rename(copy)
+    return copy
+
+
+def prepare_from_text(text: str, iterations: int) -> str:
+    """Prepare the run that a YAML text configures, by a pipeline of so many iterations. Returns the run's folder.
+
+    On a cluster the run lives on the shared volume, whatever the text says. Raises ConfigError, and as `prepare` does.
+    """
+    try:
+        config = RunConfig.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ConfigError(f"config: {error}") from error
+    if pipeline_iterations(config) != iterations:
+        raise ConfigError(
+            f"the configuration asks for {pipeline_iterations(config)} iterations, the pipeline was compiled for {iterations}"
+        )
+    settings = cluster_file()
+    if settings is None:
+        return str(prepare(config).folder.root)
+    from rdiverse_pipelines.cluster.owner import take
+
+    workspace = load_cluster(settings).workspace
+    context = prepare(config.model_copy(update={"workspace": workspace}), model_home=workspace / "models")
+    take(context.folder)
+    begin_session(context.folder)
+    return str(context.folder.root)

@@ -1,12 +1,14 @@
 """The Challenger writes the pool."""
 
+from typing import Final
+
 from rdiverse.inference.client import ChallengerClient
 from rdiverse.runs.manifest import Outcome, StepError, StepRecord, do_step
 from rdiverse.runs.tables import QUESTIONS, write_table
-from rdiverse_pipelines.context import RunContext, address
+from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.progress import Progress
 
-STEP = "propose"
+STEP: Final = "propose"
 
 
 def propose(run: RunContext, t: int) -> StepRecord:
@@ -19,7 +21,8 @@ def propose(run: RunContext, t: int) -> StepRecord:
     def body() -> Outcome:
         progress = Progress(run.folder, STEP, t, config.pool)
         rows = {}
-        with ChallengerClient(address("challenger")) as client:
+        run.place.have(STEP, t, {"challenger": policy})
+        with ChallengerClient(run.place.address("challenger")) as client:
             for proposed in client.propose(config.pool, seed=seed, sampling=config.sampling, expected_weights=policy.version):
                 rows[proposed.index] = {
                     "index": proposed.index,

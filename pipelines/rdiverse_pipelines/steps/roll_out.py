@@ -2,36 +2,38 @@
 
 import time
 
-from rdiverse.inference.client import ModelControlClient
+from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.events import Event, EventLog
-from rdiverse.runs.manifest import StepError, read_record
-from rdiverse_pipelines.context import Role, RunContext, address
+from rdiverse.runs.manifest import read_record
+from rdiverse_pipelines.context import RunContext
+from rdiverse_pipelines.policy import Role
 
 
 def roll_out(run: RunContext, role: Role, t: int) -> str:
     """Make the service of `role` serve its weights after iteration t. Returns the version.
 
     Never taken as done from a record, since a server may have been restarted with other weights: the service is asked, and
-    loads only on a mismatch. Left out when nobody will ask those weights anything any more.
+    changes only on a mismatch. Left out when nobody will ask those weights anything any more.
     """
     step = f"roll-out-{role}"
     log = EventLog(run.folder.events)
-    if not _needed(run, role, t):
+    asker = _first_asker(run, role, t)
+    if asker is None:
         log.write(Event(step, t, "skip"))
         return ""
     log.write(Event(step, t, "start"))
     began = time.monotonic()
     policy = run.policy(role, t)
-    with ModelControlClient(address(role)) as client:
-        if client.get_model().weights != policy.version:
-            served = client.load_weights(str(policy.path), policy.version)
-            if served != policy.version:
-                raise StepError(f"the {role} service serves {served} instead of {policy.version} from {policy.path}")
+    phase, at = asker
+    run.place.have(phase, at, {role: policy})
     log.write(Event(step, t, "end", message=f"{time.monotonic() - began:.1f} s"))
     return policy.version
 
 
-def _needed(run: RunContext, role: Role, t: int) -> bool:
-    """Whether a step that asks these weights is yet to be done."""
-    askers = [("propose", t)] if role == "challenger" else [("evaluate", t), ("train-challenger", t + 1), ("label", t + 1)]
-    return any(read_record(run.folder, step, at) is None for step, at in askers if at <= run.config.iterations)
+def _first_asker(run: RunContext, role: Role, t: int) -> tuple[ClusterPhase, int] | None:
+    """The first step yet to be done that asks these weights, and its iteration."""
+    askers: list[tuple[ClusterPhase, int]] = [("propose", t)]
+    if role == "solver":
+        askers = [("evaluate", t), ("train-challenger", t + 1), ("label", t + 1)]
+    undone = (asker for asker in askers if asker[1] <= run.config.iterations and read_record(run.folder, *asker) is None)
+    return next(undone, None)

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
-from rdiverse.training.launch import Phase, PhaseResult, launcher_from_environment, read_result
+from rdiverse.training.launch import Phase, PhaseResult, read_result
 from rdiverse.training.launch import Role as TrainedRole
-from rdiverse_pipelines.context import Role, RunContext
+from rdiverse_pipelines.context import RunContext
+from rdiverse_pipelines.policy import Role
 from rdiverse_pipelines.steps.label import finished
+
+STEPS: dict[Role, ClusterPhase] = {"challenger": "train-challenger", "solver": "train-solver"}
 
 
 def train(run: RunContext, role: Role, t: int) -> StepRecord:
@@ -14,7 +18,7 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
 
     A role that the method does not train keeps the base weights.
     """
-    step = f"train-{role}"
+    step = STEPS[role]
     start = run.policy(role, t - 1)
     solver = run.policy("solver", t - 1)
     inputs = {"weights": start.version}
@@ -28,6 +32,8 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
     def body() -> Outcome:
         if not trained:
             return Outcome(results={"weights": start.version, "trained": False})
+        # The Challenger is rewarded by the frozen Solver; the Solver needs no server.
+        run.place.have(step, t, {"solver": solver} if role == "challenger" else {})
         phase = Phase(
             role=TrainedRole(role),
             iteration=t,
@@ -42,8 +48,9 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
             run=run.folder.run_id,
             solver_weights=solver.version,
             dataset=run.folder.iteration(t) / "dataset.parquet" if role == "solver" else None,
+            metrics_address=run.place.metrics_address,
         )
-        launcher_from_environment().run(phase)
+        run.place.launcher().run(phase)
         result = read_result(phase.result_path)
         return Outcome(results={"weights": result.version, "trained": True, **_figures(result)})
 

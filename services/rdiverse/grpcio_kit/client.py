@@ -54,10 +54,13 @@ class RpcFailure(RuntimeError):  # noqa: N818  a call failed; the name is what o
                 self.retry_seconds = retry.retry_delay.ToNanoseconds() / 1e9
 
 
-def channel(address: str, tls: TlsFolder | None = None, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.Channel:
+def channel(
+    address: str, tls: TlsFolder | None = None, max_message_bytes: int = MAX_MESSAGE_BYTES, server_name: str = ""
+) -> grpc.Channel:
     """Open a channel to host:port or dns:///name:port; calls are spread over all addresses of a name.
 
-    Plain text unless `tls` or the environment (RDIVERSE_TLS_DIR) names certificates.
+    Plain text unless `tls` or the environment (RDIVERSE_TLS_DIR) names certificates. `server_name`: the name that the
+    server's certificate must bear when `address` is a pod's, which no certificate names.
     """
     options = [
         ("grpc.max_receive_message_length", max_message_bytes),
@@ -71,6 +74,8 @@ def channel(address: str, tls: TlsFolder | None = None, max_message_bytes: int =
     ]
     tls = tls or TlsFolder.from_environment()
     if tls:
+        if server_name:
+            options.append(("grpc.ssl_target_name_override", server_name))
         return grpc.secure_channel(address, tls.channel_credentials(), options)
     return grpc.insecure_channel(address, options)
 
@@ -78,9 +83,11 @@ def channel(address: str, tls: TlsFolder | None = None, max_message_bytes: int =
 class Caller:
     """Calls methods of one server: every call has a deadline, and failures become RpcFailure."""
 
-    def __init__(self, address: str, tls: TlsFolder | None = None, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self, address: str, tls: TlsFolder | None = None, retry_seconds: float = RETRY_SECONDS, server_name: str = ""
+    ) -> None:
         self.address = address
-        self.channel = channel(address, tls)
+        self.channel = channel(address, tls, server_name=server_name)
         self._retry_seconds = retry_seconds
 
     def close(self) -> None:

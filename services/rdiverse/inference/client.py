@@ -34,10 +34,13 @@ TIMEOUT = 3600.0
 
 
 class _Client:
-    """A channel to one server. Close it, or use it in a with statement. Every method raises RpcFailure."""
+    """A channel to one server. Close it, or use it in a with statement. Every method raises RpcFailure.
 
-    def __init__(self, address: str) -> None:
-        self._caller = Caller(address)
+    `server_name`: what the certificate must name, when `address` is one pod's.
+    """
+
+    def __init__(self, address: str, server_name: str = "") -> None:
+        self._caller = Caller(address, server_name=server_name)
 
     def close(self) -> None:
         """Close the channel."""

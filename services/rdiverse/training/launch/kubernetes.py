@@ -138,7 +138,7 @@ class PyTorchJobLauncher:
         began_stuck: float | None = None
         last_heard = time.monotonic()
         events = EventLog(phase.events_path)
-        said = ""
+        told_last = ""
         while True:
             try:
                 job = self._get(name)
@@ -154,8 +154,8 @@ class PyTorchJobLauncher:
                 if found and (found[0].final or (began_stuck and time.monotonic() - began_stuck >= self._stuck_seconds)):
                     self._delete(name)
                     return str(found[0])
-                if (told := "; ".join(map(str, found))) != said:
-                    said = told
+                if (told := "; ".join(map(str, found))) != told_last:
+                    told_last = told
                     events.write(Event(phase.step, phase.iteration, "progress", message=told))
                 self._wait_for_change(name, job["metadata"]["resourceVersion"], quick=bool(found))
             except api_errors() as error:

@@ -30,6 +30,9 @@ CPU_ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYTHONUNBUFFERED": "1",
+    # Ranks on one machine meet on loopback; by itself gloo listens on whatever address the host's name stands for.
+    "GLOO_SOCKET_IFNAME": "lo",
+    "NCCL_SOCKET_IFNAME": "lo",
 }
 
 
@@ -71,9 +74,8 @@ def _command(phase: Phase, config: RunConfig) -> list[str]:
     training = config.challenger.training if phase.role is Role.CHALLENGER else config.solver.training
     arguments = [
         f"--nproc-per-node={training.processes}",
-        "--master-addr=127.0.0.1",
-        f"--master-port={_port(config)}",
-        "--rdzv-conf=is_host=1",
+        "--rdzv-backend=loopback",
+        f"--rdzv-endpoint=127.0.0.1:{_port(config)}",
         "--monitor-interval=0.1",
         "-m",
         "rdiverse.training.worker",

@@ -8,6 +8,9 @@ def main() -> None:
     watch_lifelines()
     from torch.distributed import run
 
+    from rdiverse.training.launch import loopback
+
+    loopback.register()
     run.main()
 
 

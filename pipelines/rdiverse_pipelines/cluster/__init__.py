@@ -1,0 +1,1 @@
+"""A run on a cluster: its servers as KServe InferenceServices, its trainers as PyTorchJobs."""

@@ -1,0 +1,143 @@
+"""The few calls to the Kubernetes API that a run makes; each waits out an API server that is away for moments."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rdiverse.runs.manifest import StepError
+from rdiverse.training.launch.api_errors import api_errors, passing, said
+from rdiverse.training.launch.kubernetes import API_GONE_SECONDS, PAUSE_SECONDS
+from rdiverse_pipelines.cluster.objects import Object
+
+T = TypeVar("T")
+KSERVE = ("serving.kserve.io", "v1beta1")
+INFERENCE_SERVICES = "inferenceservices"
+TRAINING = ("kubeflow.org", "v1")
+PYTORCH_JOBS = "pytorchjobs"
+
+
+class ConflictError(RuntimeError):
+    """Somebody has changed the object in between: read it again."""
+
+
+def configured() -> Any:
+    """The Kubernetes client's configuration: the pod's own account, else a kubeconfig. Raises ConfigException."""
+    from kubernetes import config
+    from kubernetes.client import Configuration
+
+    configuration = Configuration()
+    if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+        config.load_incluster_config(client_configuration=configuration)
+    else:
+        config.load_kube_config(client_configuration=configuration)
+    configuration.retries = False
+    return configuration
+
+
+class Api:
+    """One namespace of a cluster. Every method raises StepError when the API refuses or stays away."""
+
+    def __init__(self, namespace: str, configuration: Any = None, gone_seconds: float = API_GONE_SECONDS) -> None:
+        from kubernetes import client
+
+        self.namespace = namespace
+        api_client = client.ApiClient(configuration or configured())
+        self.custom_api = client.CustomObjectsApi(api_client)
+        self.core_api = client.CoreV1Api(api_client)
+        self._gone_seconds = gone_seconds
+
+    def get(self, name: str) -> Object | None:
+        """An InferenceService, or None."""
+        where = (*KSERVE, self.namespace, INFERENCE_SERVICES)
+        found = self._ask(f"read InferenceService {name}", lambda: self.custom_api.get_namespaced_custom_object(*where, name))
+        return None if found is None else dict(found)
+
+    def create(self, body: Object) -> None:
+        """Create an InferenceService. Raises ConflictError when one of that name exists."""
+        where, name = (*KSERVE, self.namespace, INFERENCE_SERVICES), body["metadata"]["name"]
+        self._ask(
+            f"create InferenceService {name}",
+            lambda: self.custom_api.create_namespaced_custom_object(*where, body),
+            may_miss=False,
+        )
+
+    def patch(self, name: str, body: Object) -> None:
+        """Merge into an InferenceService. With metadata.resourceVersion: raises ConflictError when it is another one's."""
+        where = (*KSERVE, self.namespace, INFERENCE_SERVICES, name)
+        self._ask(
+            f"change InferenceService {name}",
+            lambda: self.custom_api.patch_namespaced_custom_object(*where, body),
+            may_miss=False,
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete an InferenceService, if it is there."""
+        where = (*KSERVE, self.namespace, INFERENCE_SERVICES, name)
+        self._ask(f"delete InferenceService {name}", lambda: self.custom_api.delete_namespaced_custom_object(*where))
+
+    def inference_services(self, selector: str) -> list[Object]:
+        """InferenceServices by their labels."""
+        return self._listed(KSERVE, INFERENCE_SERVICES, selector)
+
+    def create_service(self, body: Object) -> None:
+        """Create a Service. Raises ConflictError when one of that name exists."""
+        self._ask(
+            f"create Service {body['metadata']['name']}",
+            lambda: self.core_api.create_namespaced_service(self.namespace, body),
+            may_miss=False,
+        )
+
+    def delete_service(self, name: str) -> None:
+        """Delete a Service, if it is there."""
+        self._ask(f"delete Service {name}", lambda: self.core_api.delete_namespaced_service(name, self.namespace))
+
+    def pods(self, selector: str) -> list[Any]:
+        """Pods (V1Pod) by their labels."""
+        listed: Any = self._ask(
+            "list pods", lambda: self.core_api.list_namespaced_pod(self.namespace, label_selector=selector), may_miss=False
+        )
+        return list(listed.items)
+
+    def jobs(self, selector: str) -> list[Object]:
+        """PyTorchJobs by their labels."""
+        return self._listed(TRAINING, PYTORCH_JOBS, selector)
+
+    def delete_job(self, name: str) -> None:
+        """Delete a PyTorchJob and its pods, if it is there."""
+        where = (*TRAINING, self.namespace, PYTORCH_JOBS, name)
+        self._ask(
+            f"delete PyTorchJob {name}",
+            lambda: self.custom_api.delete_namespaced_custom_object(*where, propagation_policy="Foreground"),
+        )
+
+    def _listed(self, group: tuple[str, str], plural: str, selector: str) -> list[Object]:
+        listed = self._ask(
+            f"list {plural}",
+            lambda: self.custom_api.list_namespaced_custom_object(*group, self.namespace, plural, label_selector=selector),
+        )
+        if listed is None:
+            raise StepError(
+                f"the cluster knows no {plural}.{group[0]}: its operator or CustomResourceDefinition is not installed"
+            )
+        return list(listed["items"])
+
+    def _ask(self, what: str, call: Callable[[], T], *, may_miss: bool = True) -> T | None:
+        """Call, again while the API server is away. None: there is no such object, where that may be."""
+        began = time.monotonic()
+        while True:
+            try:
+                return call()
+            except api_errors() as error:
+                status = getattr(error, "status", None)
+                if status == 404 and may_miss:
+                    return None
+                if status == 409:
+                    raise ConflictError(said(error)) from error
+                if not passing(error):
+                    raise StepError(f"cannot {what} in namespace {self.namespace}: {said(error)}") from error
+                if time.monotonic() - began >= self._gone_seconds:
+                    raise StepError(
+                        f"cannot {what}: the Kubernetes API has not answered for {self._gone_seconds:.0f} s: {said(error)}"
+                    ) from error
+            time.sleep(PAUSE_SECONDS)

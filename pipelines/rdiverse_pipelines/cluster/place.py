@@ -1,0 +1,124 @@
+"""A cluster as the place of a run: servers per phase by the release's plan, trainers as PyTorchJobs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from rdiverse.config.cluster import ClusterPhase, Shares
+from rdiverse.runs.folder import RunFolder
+from rdiverse.runs.manifest import StepError
+from rdiverse.training.launch import Launcher
+from rdiverse_pipelines.cluster.api import Api
+from rdiverse_pipelines.cluster.objects import RunObjects, replicas, scaled, selector
+from rdiverse_pipelines.cluster.replicas import Server, wait_until_gone, wait_until_served
+from rdiverse_pipelines.cluster.rollout import roll_out, server_of
+from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.shared import claim, managed, shared_server
+from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.usage import note_holding
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class ClusterPlace:
+    """The servers and trainers of one run in one release of the chart."""
+
+    metrics_address = "0.0.0.0:9100"
+    """Prometheus finds every pod of the release on this port."""
+
+    def __init__(self, objects: RunObjects, api: Api) -> None:
+        self._objects = objects
+        self._cluster = objects.settings.cluster
+        self._api = api
+
+    @classmethod
+    def of(cls, folder: RunFolder, cluster: Path) -> "ClusterPlace":
+        """The place that a release's cluster.yaml describes. Raises ConfigError."""
+        settings = Settings.read(cluster)
+        return cls(RunObjects(settings, folder), Api(settings.cluster.namespace))
+
+    def address(self, service: str) -> str:
+        """Where a service answers (see Place): all replicas of a run's own servers, in turn."""
+        if service in ROLES:
+            return f"dns:///{self._objects.server_name(service)}:{self._cluster.server_port}"
+        return str(getattr(self._cluster.addresses, service))
+
+    def launcher(self) -> Launcher:
+        """Make PyTorchJobs from the chart's template."""
+        from rdiverse.training.launch.kubernetes import PyTorchJobLauncher
+
+        return PyTorchJobLauncher(
+            self._objects.settings.trainer,
+            self._cluster.namespace,
+            self._api,
+            release=self._cluster.release,
+            environment={
+                "RDIVERSE_SOLVER_ADDRESS": self.address("solver"),
+                "RDIVERSE_DIVERSITY_ADDRESS": self.address("diversity"),
+            },
+        )
+
+    def have(self, phase: ClusterPhase, t: int, policies: Mapping[Role, Policy]) -> None:
+        """First everything shrinks to the phase's plan and its GPUs are free, then what the phase needs grows (see Place)."""
+        shares = self._cluster.plan[phase]
+        for role in policies:
+            if getattr(shares, role) < 1:
+                raise StepError(f"cluster.yaml: plan.{phase}.{role} is 0, but the phase asks the {role}")
+        left = self._shrink(phase, shares)
+        held = shares.model_copy(update={role: left[role] for role in ROLES if role not in policies})
+        note_holding(self._objects.folder, phase, t, held.gpus(self._cluster.gpus_each))
+        growing = [(shared_server(self._objects, name), claim(self._api, self._objects, name, getattr(shares, name), grow=True))
+                   for name in managed(self._objects)]  # fmt: skip
+        for role, policy in policies.items():
+            roll_out(self._api, self._objects, role, policy, getattr(shares, role))
+        for server, count in growing:
+            if count:
+                self._enforce(phase, server, wait_until_served(self._api, server, count, None, self._cluster.scale_seconds))
+
+    def finish(self) -> list[str]:
+        """Delete the run's InferenceServices, Services and unfinished PyTorchJobs; give up its claims (see Place)."""
+        stopped = []
+        labels = selector(self._objects.labels())
+        for job in self._api.jobs(labels):
+            if not _has_ended(job):
+                self._api.delete_job(job["metadata"]["name"])
+                stopped.append(f"PyTorchJob {job['metadata']['name']}")
+        for service in self._api.inference_services(labels):
+            self._api.delete(service["metadata"]["name"])
+            stopped.append(f"InferenceService {service['metadata']['name']}")
+        for role in ROLES:
+            self._api.delete_service(self._objects.headless(role))
+        for name in managed(self._objects):
+            claim(self._api, self._objects, name, None, grow=True)
+        note_holding(self._objects.folder, "rest", 0, 0)
+        return stopped
+
+    def _shrink(self, phase: ClusterPhase, shares: Shares) -> dict[Role, int]:
+        """Stop what the phase has no place for and wait until it is gone; gives how many of the run's servers are left."""
+        leaving: list[tuple[Server, int]] = []
+        left: dict[Role, int] = {}
+        for role in ROLES:
+            wanted = getattr(shares, role)
+            service = self._api.get(self._objects.name(role))
+            left[role] = min(replicas(service), wanted)
+            if service is None:
+                continue
+            if replicas(service) > wanted:
+                self._api.patch(self._objects.name(role), scaled(wanted))
+            leaving.append((server_of(self._objects, role), wanted))
+        for name in managed(self._objects):
+            count = claim(self._api, self._objects, name, getattr(shares, name), grow=False)
+            leaving.append((shared_server(self._objects, name), count))
+        for server, count in leaving:
+            self._enforce(phase, server, wait_until_gone(self._api, server, count, self._cluster.scale_seconds))
+        return left
+
+    @staticmethod
+    def _enforce(phase: ClusterPhase, server: Server, failure: str | None) -> None:
+        if failure:
+            raise StepError(f"before phase {phase}: InferenceService {server.name}: {failure}")
+
+
+def _has_ended(job: dict[str, Any]) -> bool:
+    conditions = (job.get("status") or {}).get("conditions") or []
+    return any(each["type"] in {"Succeeded", "Failed"} and each["status"] == "True" for each in conditions)

@@ -1,0 +1,110 @@
+"""Looks at a server's pods: which are there, what each says of itself, and waits until that is as it should be."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rdiverse.inference.client import ModelControlClient, RpcFailure
+from rdiverse.training.launch.pods import troubles
+from rdiverse_pipelines.cluster.api import Api
+
+PAUSE_SECONDS = 1.0
+GET_MODEL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """An InferenceService and how its pods are found and asked."""
+
+    name: str
+    """What errors call it."""
+    selector: str
+    """Of its pods, by our own labels."""
+    port: int
+    server_name: str
+    """What the pods' certificate bears."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What is known of one pod."""
+
+    pod: str
+    weights: str
+    """The version that it reports when it is ready; empty: it is not."""
+    state: str
+    """In words."""
+
+
+def holding(api: Api, server: Server) -> list[Any]:
+    """The pods that hold resources, those that are being ended included."""
+    return [pod for pod in api.pods(server.selector) if pod.status.phase not in {"Succeeded", "Failed"}]
+
+
+def look(api: Api, server: Server) -> list[Replica]:
+    """Ask every pod that is there to stay which weights it serves."""
+    pods = [pod for pod in api.pods(server.selector) if pod.metadata.deletion_timestamp is None]
+    return [_ask(pod, server) for pod in pods if pod.status.phase not in {"Succeeded", "Failed"}]
+
+
+def _ask(pod: Any, server: Server) -> Replica:
+    name, ip = pod.metadata.name, pod.status.pod_ip
+    if not ip:
+        return Replica(name, "", "; ".join(map(str, troubles([pod]))) or f"pod {name} has no address yet")
+    host = f"[{ip}]" if ":" in ip else ip
+    try:
+        with ModelControlClient(f"{host}:{server.port}", server.server_name) as client:
+            model = client.get_model(timeout=GET_MODEL_SECONDS)
+    except RpcFailure as failure:
+        return Replica(name, "", "; ".join(map(str, troubles([pod]))) or f"pod {name} does not answer: {failure}")
+    if not model.ready:
+        return Replica(name, "", f"pod {name} is not ready")
+    return Replica(name, model.weights, f"pod {name} serves {model.weights}")
+
+
+def wait_until_served(api: Api, server: Server, count: int, weights: str | None, seconds: float) -> str | None:
+    """Wait until there are exactly `count` replicas, each ready and, unless None, with these weights.
+
+    Gives None, or in words how far it came within `seconds`.
+    """
+    found: list[Replica] = []
+
+    def served() -> bool:
+        nonlocal found
+        found = look(api, server)
+        return len(found) == count and all(
+            replica.weights and replica.weights == (weights or replica.weights) for replica in found
+        )
+
+    if _wait(served, seconds):
+        return None
+    good = sum(bool(replica.weights) and replica.weights == (weights or replica.weights) for replica in found)
+    states = [replica.state for replica in found if not replica.weights or replica.weights != (weights or replica.weights)]
+    missing = [f"{count - len(found)} pods are not there"] if len(found) < count else []
+    return f"{good} of {count} replicas after {seconds:.0f} s: " + "; ".join(
+        [*states, *missing] or ["more pods than asked for"]
+    )
+
+
+def wait_until_gone(api: Api, server: Server, count: int, seconds: float) -> str | None:
+    """Wait until at most `count` pods hold resources. Gives None, or in words who is left after `seconds`."""
+    left: list[Any] = []
+
+    def gone() -> bool:
+        nonlocal left
+        left = holding(api, server)
+        return len(left) <= count
+
+    if _wait(gone, seconds):
+        return None
+    return f"{len(left)} pods instead of {count} after {seconds:.0f} s: " + ", ".join(pod.metadata.name for pod in left)
+
+
+def _wait(fulfilled: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not fulfilled():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(min(PAUSE_SECONDS, max(deadline - time.monotonic(), 0)))
+    return True

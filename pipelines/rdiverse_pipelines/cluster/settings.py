@@ -1,0 +1,41 @@
+"""What the chart tells a run: the release, and the templates of what the run creates."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rdiverse.config.cluster import ClusterConfig, load_cluster
+from rdiverse.config.load import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The ConfigMap `<release>-run`, as it is mounted."""
+
+    cluster: ClusterConfig
+    policy: dict[str, Any]
+    """An InferenceService: the template of a run's Challenger and Solver."""
+    service: dict[str, Any]
+    """A headless Service: the template of what such an InferenceService is found by."""
+    trainer: dict[str, Any]
+    """The trainer's PodTemplateSpec."""
+
+    @classmethod
+    def read(cls, cluster: Path) -> "Settings":
+        """Read cluster.yaml and the templates beside it. Raises ConfigError."""
+        files = ("policy.yaml", "policy-service.yaml", "trainer.yaml")
+        return cls(load_cluster(cluster), *(_mapping(cluster.with_name(name)) for name in files))
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: is no object")
+    return value

@@ -1,0 +1,49 @@
+"""GPU-hours: what a run held on a cluster, noted whenever it changes, added up when asked."""
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rdiverse.runs.folder import RunFolder
+
+
+def ledger(folder: RunFolder) -> Path:
+    """One JSON object a line: from `time` on, `phase` of `iteration` holds `gpus`."""
+    return folder.root / "gpus.jsonl"
+
+
+def note_holding(folder: RunFolder, phase: str, iteration: int, gpus: int) -> None:
+    """Note that from now on so many GPUs are held for a phase. Noting the same again adds nothing."""
+    before = _entries(folder)
+    now = {"phase": phase, "iteration": iteration, "gpus": gpus}
+    if before and {key: before[-1][key] for key in now} == now:
+        return
+    with ledger(folder).open("ab", buffering=0) as file:
+        file.write((json.dumps({"time": time.time()} | now) + "\n").encode())
+
+
+def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
+    """GPU-hours of every phase of every iteration, in the order in which they came; None for a run that never had GPUs.
+
+    Counted is what was held, used or not: from the moment at which a phase's servers may take their GPUs to the moment at
+    which the next phase's may, so that starting and stopping are paid by the phase that causes them. `until`: Unix time.
+    """
+    entries = _entries(folder)
+    if not any(entry["gpus"] for entry in entries):
+        return None
+    hours: dict[tuple[int, str], float] = {}
+    for entry, following in pairwise([*entries, {"time": until}]):
+        key = (entry["iteration"], entry["phase"])
+        if entry["phase"] != "rest":
+            hours[key] = hours.get(key, 0.0) + entry["gpus"] * max(following["time"] - entry["time"], 0) / 3600
+    return [
+        {"iteration": iteration, "phase": phase, "gpu_hours": round(value, 6)} for (iteration, phase), value in hours.items()
+    ]
+
+
+def _entries(folder: RunFolder) -> list[dict[str, Any]]:
+    path = ledger(folder)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
