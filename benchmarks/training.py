@@ -1,4 +1,4 @@
-"""What training costs in the nano world: against bare TRL, with rewards over the wire, on one rank and on two.
+"""What training costs in the nano world: against bare TRL, without each saving, on one rank and two, rewards over the wire.
 
 Every ratio is taken within this run, from interleaved pairs. What is measured is configs/local.yaml as it stands.
 """
@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks._training_savings import without_savings
+
 from rdiverse.config import RunConfig, dump_config, load_config
 from rdiverse.nano.corpus import held_out, pose, uniform_chain
 from rdiverse.nano.language import write
@@ -32,7 +34,7 @@ STEPS = 4
 
 
 def measure() -> dict[str, Any]:
-    """Give overhead_vs_trl, reward_overlap, and seconds a step of each part on 1 and 2 ranks, ours and bare TRL's."""
+    """Give overhead_vs_trl, reward_overlap, and seconds a step of each part: on 1 and 2 ranks, bare TRL's, without savings."""
     os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -41,6 +43,7 @@ def measure() -> dict[str, Any]:
             **_against_trl(folder / "trl"),
             "ranks": {str(ranks): _on_ranks(folder / f"ranks-{ranks}", ranks) for ranks in (1, 2)},
             **_reward_overlap(folder / "reward"),
+            "seconds_per_step_without": without_savings(folder / "without"),
             "load_after": os.getloadavg()[0],
         }
 
@@ -56,7 +59,8 @@ def _questions(seed: int, count: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _phase(folder: Path, *overrides: str) -> tuple[Phase, RunConfig]:
+def phase_of(folder: Path, *overrides: str) -> tuple[Phase, RunConfig]:
+    """A Solver's phase of STEPS steps on 200 questions with their true answers."""
     folder.mkdir(parents=True, exist_ok=True)
     config = load_config(CONFIG, [f"solver.training.steps={STEPS}", *overrides])
     (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
@@ -78,7 +82,7 @@ def _against_trl(folder: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     ours, theirs = [], []
     for pair in range(PAIRS):
-        phase, config = _phase(folder / str(pair))
+        phase, config = phase_of(folder / str(pair))
         measured = {"ours": ours, "theirs": theirs}
         for name in ("ours", "theirs") if pair % 2 else ("theirs", "ours"):
             measured[name].append(_OURS_AND_THEIRS[name](replace(phase, resume_dir=phase.resume_dir / name), config))
@@ -86,17 +90,18 @@ def _against_trl(folder: Path) -> dict[str, Any]:
     return {
         "overhead_vs_trl": round(statistics.median(ratios), 3),
         "overhead_vs_trl_pairs": [round(ratio, 3) for ratio in ratios],
-        "seconds_per_step": {"ours": _medians(ours), "bare_trl": _medians(theirs)},
+        "seconds_per_step": {"ours": medians(ours), "bare_trl": medians(theirs)},
     }
 
 
-def _ours(phase: Phase, config: RunConfig) -> dict[str, float]:
+def ours_seconds(phase: Phase, config: RunConfig) -> dict[str, float]:
+    """Train in this process. Gives the median seconds of a step and of its parts."""
     from rdiverse.training.train import build, reward_of
 
     with reward_of(phase, config) as reward:
         trainer, recorder = build(phase, config, reward)
         trainer.train()
-    return _medians([row["seconds"] for row in recorder.rows[1:]])
+    return medians([row["seconds"] for row in recorder.rows[1:]])
 
 
 def _bare(phase: Phase, config: RunConfig) -> dict[str, float]:
@@ -157,13 +162,14 @@ def _bare(phase: Phase, config: RunConfig) -> dict[str, float]:
         trainer.remove_callback(PrinterCallback)
         trainer._generate_single_turn = timed("rollout", trainer._generate_single_turn)  # noqa: SLF001 - to time it
         trainer.train()
-    return _medians(steps[1:])
+    return medians(steps[1:])
 
 
-_OURS_AND_THEIRS: dict[str, Callable[[Phase, RunConfig], dict[str, float]]] = {"ours": _ours, "theirs": _bare}
+_OURS_AND_THEIRS: dict[str, Callable[[Phase, RunConfig], dict[str, float]]] = {"ours": ours_seconds, "theirs": _bare}
 
 
-def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
+def medians(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Each part's median over steps or phases."""
     return {part: round(statistics.median(row[part] for row in rows), 4) for part in rows[0]}
 
 
@@ -172,10 +178,10 @@ def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def _on_ranks(folder: Path, ranks: int) -> dict[str, float]:
     """Seconds a step of each part under torchrun, and of the start-up."""
-    phase, _config = _phase(folder, f"solver.training.processes={ranks}", "solver.training.rows_per_forward=112")
+    phase, _config = phase_of(folder, f"solver.training.processes={ranks}", "solver.training.rows_per_forward=112")
     result = launcher_from_environment().run(phase)
     rows = [json.loads(line)["seconds"] for line in phase.metrics_path.read_text(encoding="utf-8").splitlines()]
-    return {**_medians(rows[1:]), "startup": result.seconds["startup"]}
+    return {**medians(rows[1:]), "startup": result.seconds["startup"]}
 
 
 # Rewards over the wire
@@ -211,6 +217,7 @@ def _reward_overlap(folder: Path) -> dict[str, Any]:
     middle = sorted(ratios)[len(ratios) // 2]
     return {
         "reward_overlap": round(middle[0], 3),
+        "reward_overlap_rounds": [round(each[0], 3) for each in ratios],
         "reward_seconds": dict(zip(("solve", "score", "both"), (round(value, 3) for value in middle[1:]), strict=True)),
     }
 
@@ -226,7 +233,7 @@ def _served(folder: Path) -> Iterator[tuple[Phase, RunConfig]]:
     """The servers of a local run, and a Challenger's phase that finds them."""
     from rdiverse_pipelines.local.servers import running_servers
 
-    phase, config = _phase(folder)
+    phase, config = phase_of(folder)
     run = RunFolder.of(folder, "measured")
     for path in (run.logs, run.memory):
         path.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tests.training_models import metric_rows, write_model, write_phase
 from tests.training_services import free_port
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import EventTail
+from rdiverse.training.exchange import Exchange
+from rdiverse.training.launch.phase import Role
+from rdiverse.training.reward.challenger import ChallengerReward
 from rdiverse.training.settings import grpo_settings
 from rdiverse.training.train import build, fit
 
@@ -57,4 +61,28 @@ def test_every_figure_of_a_step_is_in_the_file_and_on_the_metrics_page(tmp_path:
         assert (sample.labels["role"], sample.labels["iteration"]) == ("solver", "1")
     assert shown["rdiverse_training_seconds", "rollout"].value == rows[0]["seconds"]["rollout"]
     assert [(event.step, event.done, event.total) for event in tail] == [("train-solver", done, 2) for done in (0, 1, 2)]
-    assert list((tmp_path / "phase" / "tensorboard" / "solver-01").iterdir())
+    tracked = EventAccumulator(str(tmp_path / "phase" / "tensorboard" / "solver-01")).Reload()
+    for name in ("train/loss", "train/reward", "train/kl", "train/entropy", "train/terms/malformed", "train/group_std"):
+        assert [point.step for point in tracked.Scalars(name)] == [1, 2], name
+    assert tracked.Scalars("train/reward")[0].value == 0.25
+
+
+def test_every_term_of_the_challengers_reward_is_shown(tmp_path: Path) -> None:
+    phase = write_phase(tmp_path / "phase", write_model(tmp_path / "model"), Role.CHALLENGER, steps=2)
+    phase = replace(phase, metrics_address=f"127.0.0.1:{free_port()}")
+    config = load_config(phase.config_path)
+    pay = ChallengerReward(config, None, Exchange(10))  # this model writes no question: nobody is asked
+    pages = []
+
+    def reward(step: int, completions: Sequence[str], answers: Sequence[str]) -> list[dict[str, float]]:
+        with urllib.request.urlopen(f"http://{phase.metrics_address}/metrics") as answer:
+            pages.append(answer.read().decode())
+        return pay(step, completions, answers)
+
+    trainer, recorder = build(phase, config, reward)
+    fit(phase, grpo_settings(phase, config), trainer, recorder)
+    terms = {"reward", "uncertainty", "p_rep", "p_map", "malformed", "no_program"}
+    assert terms <= set(metric_rows(phase)[0])
+    assert metric_rows(phase)[0]["malformed"] == 1
+    for term in terms:
+        assert f'rdiverse_training_{term}{{iteration="1",role="challenger"}}' in pages[1], term

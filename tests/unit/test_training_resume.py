@@ -17,8 +17,9 @@ from rdiverse.training import checkpoints
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.result import finished
+from rdiverse.training.prompts import phase_rows
 from rdiverse.training.settings import grpo_settings
-from rdiverse.training.train import build, fit
+from rdiverse.training.train import build, fit, load_tokenizer
 
 SHAPE: dict[str, Any] = {"steps": 4, "updates_per_step": 4, "rows_per_forward": 2}  # 2 forward passes an update
 
@@ -168,6 +169,38 @@ def test_checkpoints_of_another_dataset_are_not_resumed_from(model: Path, tmp_pa
     result = finished(phase)
     assert result
     assert (result.resumed_steps, result.steps) == (0, 4)
+
+
+def test_a_new_iteration_begins_at_its_datasets_first_row_and_goes_on_where_it_was_stopped(model: Path, tmp_path: Path) -> None:
+    first = write_phase(tmp_path / "1", model, **SHAPE)
+    with pytest.raises(StopError):
+        run(first, in_third_rollout)  # leaves a checkpoint behind
+    run(first)
+    second = replace(write_phase(tmp_path / "2", first.output, **SHAPE), iteration=2, seed=1, resume_dir=first.resume_dir)
+    assert second.dataset
+    table = [
+        {"question": f"what is {n % 20} plus {n % 7} ?", "answer": str(n), "source": "new", "iteration": 2, "share": 0.5}
+        for n in range(30)
+    ]
+    write_table(second.dataset, DATASET, table)
+    expected = [row["answer"] for row in phase_rows(second, load_config(second.config_path), load_tokenizer(model))]
+    assert len(set(expected)) == 4 * 4, "every question once"
+    seen: list[tuple[int, list[str]]] = []
+    stops = [2]
+
+    def reward(step: int, completions: Sequence[str], answers: Sequence[str]) -> list[dict[str, float]]:
+        seen.append((step, list(answers)))
+        if step in stops:
+            stops.clear()
+            raise StopError
+        return by_content(step, completions, answers)
+
+    with pytest.raises(StopError):
+        run(second, reward=reward)
+    run(second, reward=reward)
+    assert [step for step, _answers in seen] == [0, 1, 2, 2, 3]
+    for step, answers in seen:
+        assert answers == [answer for answer in expected[4 * step : 4 * step + 4] for _ in range(4)]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

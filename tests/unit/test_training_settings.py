@@ -75,9 +75,21 @@ def test_where_there_is_no_gpu_transformers_draws_the_rollouts(tmp_path: Path) -
 
 
 def test_sharding_is_fsdp2_with_checkpointed_layers(tmp_path: Path) -> None:
-    training = GRPOConfig(steps=1, group_size=4, updates_per_step=1, dtype="float32", sharding="fsdp2")
+    training = GRPOConfig(steps=1, group_size=4, updates_per_step=1, dtype="float32", sharding="fsdp2", processes=2)
     arguments = trl_arguments(phase(Role.SOLVER, tmp_path), training, on_gpu=False)
     assert arguments.fsdp
     assert arguments.fsdp_config["version"] == 2
     assert arguments.fsdp_config["activation_checkpointing"]
     assert not arguments.gradient_checkpointing, "one of the two, not both"
+
+
+def test_sharding_needs_several_processes() -> None:
+    with pytest.raises(ValueError, match="sharding = fsdp2 needs more than one of processes"):
+        GRPOConfig(steps=1, group_size=4, updates_per_step=1, sharding="fsdp2")
+
+
+@pytest.mark.parametrize("trackers", [(), ("tensorboard",), ("wandb", "mlflow"), ("tensorboard", "wandb", "mlflow")])
+def test_trackers_are_those_that_were_asked_for(trackers: tuple[str, ...], tmp_path: Path) -> None:
+    training = GRPOConfig(steps=1, group_size=4, updates_per_step=1, dtype="float32", trackers=trackers)
+    assert trl_arguments(phase(Role.SOLVER, tmp_path), training, on_gpu=False).report_to == list(trackers)
+    assert GRPOConfig(steps=1, group_size=4, updates_per_step=1).trackers == ("tensorboard",)

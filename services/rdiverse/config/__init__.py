@@ -5,7 +5,7 @@ from rdiverse.config.load import ConfigError, differing_fields, dump_config, loa
 from rdiverse.config.prompts import PromptConfig, PromptsConfig
 from rdiverse.config.run import BenchmarkConfig, ChallengerConfig, EvaluationConfig, RunConfig, SolverConfig
 from rdiverse.config.serving import CoderConfig, EncoderConfig, EngineConfig, LocalConfig, PenaltyConfig
-from rdiverse.config.training import ChallengerRewardConfig, GRPOConfig, SolverRewardConfig
+from rdiverse.config.training import ChallengerRewardConfig, GRPOConfig, LoRAConfig, SolverRewardConfig
 
 __all__ = [
     "BenchmarkConfig",
@@ -17,6 +17,7 @@ __all__ = [
     "EngineConfig",
     "EvaluationConfig",
     "GRPOConfig",
+    "LoRAConfig",
     "LocalConfig",
     "PenaltyConfig",
     "PromptConfig",

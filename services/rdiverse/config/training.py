@@ -7,6 +7,19 @@ from pydantic import Field, model_validator
 from rdiverse.config.base import SamplingConfig, Section
 
 
+class LoRAConfig(Section):
+    """Low-rank adapters in place of full training (LoRA; needs peft)."""
+
+    rank: int = Field(64, ge=1, le=4096)
+    """Inner dimension of every adapter."""
+    alpha: float = Field(64.0, gt=0, le=65_536)
+    """The adapters' product is scaled by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of an adapter's inputs that an update leaves out; rollouts and old log-probabilities leave out none."""
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Names of the linear layers that get an adapter; all-linear: every one but the output layer."""
+
+
 class GRPOConfig(Section):
     """One GRPO phase. A *step* is one generation batch: `prompts_per_step` groups of `group_size` rollouts."""
 
@@ -42,6 +55,8 @@ class GRPOConfig(Section):
     max_prompt_tokens: int = Field(2048, ge=1, le=1_048_576)
     """A longer prompt is refused before training starts."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    lora: LoRAConfig | None = None
+    """Train adapters only and publish them merged into the weights; null: train every weight."""
     gradient_checkpointing: bool = True
     processes: int = Field(1, ge=1, le=1024)
     """Trainer processes (torchrun's ranks), one a GPU."""
@@ -55,7 +70,9 @@ class GRPOConfig(Section):
     """Steps between resume checkpoints; only the last one is kept."""
 
     @model_validator(mode="after")
-    def _batch_divides(self) -> "GRPOConfig":
+    def _fits_together(self) -> "GRPOConfig":
+        if self.sharding == "fsdp2" and self.processes == 1:
+            raise ValueError("sharding = fsdp2 needs more than one of processes")
         rollouts = self.prompts_per_step * self.group_size
         if rollouts % (self.updates_per_step * self.processes):
             raise ValueError(

@@ -71,7 +71,7 @@ def trl_arguments(
         mask_truncated_completions=False,
         top_entropy_quantile=1.0,
         entropy_coef=0.0,
-        disable_dropout=True,
+        disable_dropout=training.lora is None,  # it would silence the adapters' too; the models have none of their own
         sync_ref_model=False,
         # The optimiser.
         optim="adamw_torch",
@@ -94,8 +94,8 @@ def trl_arguments(
         vllm_max_model_length=training.max_prompt_tokens + training.sampling.max_tokens,
         vllm_enable_sleep_mode=True,  # vLLM's memory is the trainer's while weights are updated
         vllm_importance_sampling_correction=False,  # as in the reference runs: ratios are to the trainer's own old policy
-        # Precision and memory. The master weights are float32 either way: steps of 1e-6 vanish in bfloat16.
-        model_init_kwargs={"dtype": "float32"},
+        # Precision and memory. What is trained is float32 either way: steps of 1e-6 vanish in bfloat16.
+        model_init_kwargs={"dtype": "bfloat16" if _frozen_in_bfloat16(training) else "float32"},
         bf16=training.dtype == "bfloat16",
         gradient_checkpointing=training.gradient_checkpointing and training.sharding == "none",
         use_cpu=not on_gpu,
@@ -116,6 +116,11 @@ def trl_arguments(
         dataloader_pin_memory=on_gpu,
         ddp_find_unused_parameters=False,
     )
+
+
+def _frozen_in_bfloat16(training: GRPOConfig) -> bool:
+    """Weights under adapters do not change, and need no more than they are computed with; FSDP2 wants one dtype a layer."""
+    return training.lora is not None and training.dtype == "bfloat16" and training.sharding == "none"
 
 
 def _sharding(training: GRPOConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rdiverse.config import GRPOConfig, RunConfig, load_config
 from rdiverse.runs.files import file_digest
 from rdiverse.runs.weights import MANIFEST, publish, validate, weights_version
-from rdiverse.training import checkpoints
+from rdiverse.training import adapters, checkpoints
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.result import PhaseResult, finished
@@ -58,6 +58,9 @@ def build(
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     training = grpo_settings(phase, config)
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks != training.processes:
+        raise TrainingError(f"training.processes = {training.processes}, but {ranks} were started: a step would be another one")
     if first_rank():
         validate(phase.model)
     tokenizer = load_tokenizer(phase.model)
@@ -77,7 +80,12 @@ def build(
         training=training,
         seed=phase.seed,
         rows_together=config.inference.max_batch_rows,
+        peft_config=adapters.peft_config(training.lora) if training.lora else None,
     )
+    if training.lora:
+        adapters.check(trainer.model)
+    if training.sharding == "fsdp2" and not trainer.accelerator.is_fsdp2:
+        raise TrainingError("training.sharding = fsdp2: there is nothing to shard over without GPUs; set none")
     recorder.trainer = trainer
     trainer.remove_callback(PrinterCallback)
     return trainer, recorder

@@ -13,7 +13,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rdiverse.config import GRPOConfig
 from rdiverse.selfplay.seeds import derive_seed
-from rdiverse.training import checkpoints
+from rdiverse.training import adapters, checkpoints
 from rdiverse.training.advantages import group_advantages
 from rdiverse.training.chunks import in_trimmed_chunks
 from rdiverse.training.errors import TrainingError
@@ -65,6 +65,7 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
             with (
                 unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model,
                 disable_gradient_checkpointing(model) if self.args.gradient_checkpointing else nullcontext(),
+                _without_dropout(model),
             ):
                 return sample(model, prompt_ids, self._training.sampling, noise, self.eos_token_ids, self._rows_together), None
 
@@ -90,7 +91,8 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
         def score(ids: torch.Tensor, mask: torch.Tensor, completion: int) -> Any:
             return one_pass(model, ids, mask, completion, *args, **kwargs)[:2]
 
-        return *in_trimmed_chunks(score, input_ids, attention_mask, logits_to_keep), None
+        with nullcontext() if torch.is_grad_enabled() else _without_dropout(model):
+            return *in_trimmed_chunks(score, input_ids, attention_mask, logits_to_keep), None
 
     # Rewards
 
@@ -132,13 +134,35 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
         """A resume checkpoint needs no model card."""
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The trained weights, in the dtype that is trained in. Every rank calls this; rank 0 gets all of them."""
-        dtype = torch.bfloat16 if self._training.dtype == "bfloat16" else torch.float32
-        return {name: value.to(dtype) for name, value in self.accelerator.get_state_dict(self.model).items()}
+        """The trained weights, adapters merged, in the dtype that is trained in. Every rank calls this; rank 0 gets them."""
+        weights = self.accelerator.get_state_dict(self.model)
+        if self._training.lora:
+            weights = adapters.merged(weights, self._training.lora)
+        # Gathered or converted, a tied weight is a copy: it would be written twice.
+        tied = self._bare_model().all_tied_weights_keys
+        return {name: value.to(self._dtype()) for name, value in weights.items() if name not in tied}
 
     def write(self, folder: Path, weights: dict[str, torch.Tensor]) -> None:
         """Write `weights` as a model directory, with tokenizer and configuration."""
-        model = self.accelerator.unwrap_model(self.model)
-        model.config.dtype = torch.bfloat16 if self._training.dtype == "bfloat16" else torch.float32
+        model = self._bare_model()
+        model.config.dtype = self._dtype()
         model.save_pretrained(folder, state_dict=weights)
         self.processing_class.save_pretrained(folder)
+
+    def _bare_model(self) -> Any:
+        model = self.accelerator.unwrap_model(self.model)
+        return model.get_base_model() if self._training.lora else model
+
+    def _dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self._training.dtype == "bfloat16" else torch.float32
+
+
+@contextmanager
+def _without_dropout(model: Any) -> Iterator[None]:
+    """What a model draws or is compared with depends on its weights alone."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
