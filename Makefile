@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Tests run in two processes, a file never in both.
+WORKERS := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh locks bench clean
@@ -23,10 +25,11 @@ run: install  ## Train: 3 iterations of R-Diverse in the nano world (ARGS for mo
 	$(BIN)/rdiverse run --config configs/local.yaml $(ARGS)
 
 test: install  ## Run the tests that take seconds.
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -m "not long" $(WORKERS) $(ARGS)
 
 test-long: install  ## Run the tests that take minutes: faults, determinism, learning, vLLM, a real Milvus.
-	$(BIN)/python -m pytest -m long $(ARGS)
+	$(BIN)/python -m pytest -m "long and not alone" $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -m "long and alone" $(ARGS)
 	$(MAKE) test-milvus
 
 test-vllm: install  ## Run the engine's tests on vLLM's CPU build, in an environment of their own under build/.
