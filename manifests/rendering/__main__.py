@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import yaml
-
 from manifests.rendering import kustomize, security_table, values_table
 from manifests.rendering.chart import CHART, REPOSITORY, merged, profile_values, render
 

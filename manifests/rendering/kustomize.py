@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import yaml
-
 from manifests.rendering.chart import HOOK, PROFILES, Object, profile_values, render
 
 MONITORING = "monitoring.coreos.com/v1"

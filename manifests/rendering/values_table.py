@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-
 from manifests.rendering.chart import CHART
 
 MARK = "# -- "
