@@ -8,8 +8,9 @@ import grpc.aio
 from grpc_status import rpc_status
 
 from rdiverse.diversity.memory.protocol import Memory
+from rdiverse.diversity.requests import left
 from rdiverse.diversity.sam import Sam
-from rdiverse.diversity.service import DiversityServicer, left
+from rdiverse.diversity.service import DiversityServicer
 from rdiverse.grpcio_kit.aio_client import aio_channel
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
 from rdiverse.grpcio_kit.tokens import Tokens

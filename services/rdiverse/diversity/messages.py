@@ -46,20 +46,29 @@ def memory_item(record: Record) -> pb.MemoryItem:
 
 
 def score_responses(
-    header: pb.ScoreHeader, embedded: Sequence[Embedded], results: Sequence[Penalties], nearest: Mapping[Key, Record]
+    header: pb.ScoreHeader,
+    batch: pb.ScoreResponse,
+    embedded: Sequence[Embedded],
+    results: Sequence[Penalties],
+    nearest: Mapping[Key, Record],
 ) -> Iterator[pb.ScoreResponse]:
-    """The results in messages of bounded size, all with the figures of the whole batch."""
-    found = len({result.cluster for result in results if result.cluster >= 0})
-    response, size = pb.ScoreResponse(batch_size=len(results), clusters=found), 0
+    """The results in messages of bounded size, each with the figures of the whole batch, which `batch` holds."""
+    response, size = _copied(batch), 0
     for item, result in zip(embedded, results, strict=True):
         score = _score(header, item, result, nearest)
         weight = score.ByteSize()
         if response.scores and size + weight > _MESSAGE_BYTES:
             yield response
-            response, size = pb.ScoreResponse(batch_size=len(results), clusters=found), 0
+            response, size = _copied(batch), 0
         response.scores.append(score)
         size += weight
     yield response
+
+
+def _copied(message: pb.ScoreResponse) -> pb.ScoreResponse:
+    copy = pb.ScoreResponse()
+    copy.CopyFrom(message)
+    return copy
 
 
 def _score(header: pb.ScoreHeader, item: Embedded, result: Penalties, nearest: Mapping[Key, Record]) -> pb.ItemScore:

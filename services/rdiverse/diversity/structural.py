@@ -8,7 +8,6 @@ prototype's median cosine was .82); weighted subtrees of the returned expression
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,6 @@ PATH_WEIGHT = 0.5
 
 _VERSION = 1
 _LONG_PATH = 256
-_KEPT = 2048
-"""Programs whose vectors are remembered: about 12 MiB at 1,536 components."""
 
 
 class StructuralEncoder:
@@ -37,7 +34,6 @@ class StructuralEncoder:
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
-        self._encode = lru_cache(_KEPT)(self._encode_anew)
         self.version = f"structural-{_VERSION}-{dimension}"
         """Changes whenever the vector of some program changes."""
 
@@ -45,7 +41,7 @@ class StructuralEncoder:
         """One unit vector of shape (dimension,) a program, or why there is none."""
         return [self._encode(program) for program in programs]
 
-    def _encode_anew(self, program: str) -> NDArray[np.float32] | ProgramError:
+    def _encode(self, program: str) -> NDArray[np.float32] | ProgramError:
         try:
             return hashed(features(returned_expression(parse_program(program))), self.dimension)
         except ProgramError as error:
