@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from safetensors.torch import load_file
 from tests.training_models import metric_rows, write_model, write_phase
 from tests.training_services import ROOT, addresses, free_port, services, start_services
 
@@ -57,6 +58,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 250) -> None:
         time.sleep(0.02)
 
 
+def spread(one: Phase, other: Phase) -> float:
+    """The largest difference between the weights that two phases published."""
+    first, second = (load_file(phase.output / "model.safetensors") for phase in (one, other))
+    return max((first[name] - second[name]).abs().max().item() for name in first)
+
+
 def rows(phase: Phase) -> int:
     return len(metric_rows(phase)) if phase.metrics_path.exists() else 0
 
@@ -83,10 +90,14 @@ def test_kill_9_leaves_nobody_behind_and_the_next_start_goes_on_to_the_same_weig
 
 
 @pytest.mark.long
-def test_two_ranks_resume_to_the_same_rewards_and_steps(model: Path, tmp_path: Path) -> None:
+def test_two_ranks_pay_as_one_does_and_resume_to_the_same_rewards_and_steps(model: Path, tmp_path: Path) -> None:
+    alone = write_phase(tmp_path / "alone", model, **SHAPE)
+    launcher_from_environment().run(alone)
     shape = SHAPE | {"processes": 2}
     whole = write_phase(tmp_path / "whole", model, **shape)
     launcher_from_environment().run(whole)
+    for name in ("reward", "accuracy", "group_std", "equal_groups", "completion_tokens"):
+        assert metric_rows(whole)[0][name] == pytest.approx(metric_rows(alone)[0][name], abs=1e-6), name
     phase = write_phase(tmp_path / "killed", model, **shape)
     launcher = start(phase)
     wait_for(lambda: rows(phase) >= 4)
@@ -99,6 +110,8 @@ def test_two_ranks_resume_to_the_same_rewards_and_steps(model: Path, tmp_path: P
     names = ("reward", "completion_tokens", "loss")
     for name in names:
         assert [row[name] for row in metric_rows(phase)] == pytest.approx([row[name] for row in metric_rows(whole)], abs=1e-5)
+    print(f"largest difference of a weight: killed and resumed {spread(whole, phase):.1e}, one rank {spread(whole, alone):.1e}")
+    assert spread(whole, phase) < 1e-5
 
 
 @pytest.mark.long

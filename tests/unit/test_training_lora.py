@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.training_models import metric_rows, write_model, write_phase
-from transformers import Qwen3ForCausalLM
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from rdiverse.config import GRPOConfig, LoRAConfig, load_config
 from rdiverse.runs.weights import validate, weights_version
@@ -171,3 +171,19 @@ def test_frozen_weights_are_held_in_bfloat16_and_adapters_in_float32(
         trainer, _recorder = build(phase, config, by_content)
     kinds = {(parameter.requires_grad, parameter.dtype) for parameter in trainer.model.parameters()}
     assert kinds == {(False, torch.bfloat16), (True, torch.float32)}
+
+
+@pytest.mark.parametrize("lora", [None, LORA | {"dropout": 0.0}], ids=["full", "adapters"])
+def test_gradient_checkpointing_costs_no_precision_and_bfloat16_is_published_as_such(
+    lora: dict[str, Any] | None, model: Path, tmp_path: Path
+) -> None:
+    shape = SHAPE | {"steps": 1, "lora": lora}
+    plain, again = (write_phase(tmp_path / str(on), model, gradient_checkpointing=on, **shape) for on in (False, True))
+    half = write_phase(tmp_path / "half", model, dtype="bfloat16", gradient_checkpointing=True, **shape)
+    for phase in (plain, again, half):
+        run(phase)
+    assert weights_version(plain.output) == weights_version(again.output)
+    weights, exact = load_file(half.output / "model.safetensors"), load_file(plain.output / "model.safetensors")
+    assert set(weights) == set(exact), "what is tied is written once"
+    assert {value.dtype for value in weights.values()} == {torch.bfloat16}
+    assert Qwen3Config.from_pretrained(half.output).dtype == torch.bfloat16

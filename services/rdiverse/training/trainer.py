@@ -145,8 +145,9 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
     def write(self, folder: Path, weights: dict[str, torch.Tensor]) -> None:
         """Write `weights` as a model directory, with tokenizer and configuration."""
         model = self._bare_model()
-        model.config.dtype = self._dtype()
         model.save_pretrained(folder, state_dict=weights)
+        model.config.dtype = self._dtype()  # save_pretrained writes the master weights'
+        model.config.save_pretrained(folder)
         self.processing_class.save_pretrained(folder)
 
     def _bare_model(self) -> Any:
