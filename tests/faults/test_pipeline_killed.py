@@ -10,14 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from tests.cluster_api import INFERENCE, SERVICES, Kubelet, Pod, Release, serving_release, write_kubeconfig
 from tests.cluster_place import coder, free_port, write_settings
 from tests.diversity_servers import Lite, Service
@@ -25,12 +24,17 @@ from tests.local_run import LOCAL, SMALL, events, manifests
 
 from rdiverse.config import dump_config, load_config
 from rdiverse.diversity.client import DiversityClient
+from rdiverse.diversity.client_types import Stats
 from rdiverse.runs import weights
 from rdiverse.runs.weights import resolve_resource
 from rdiverse.training.launch import Phase, PhaseResult
 from rdiverse.training.launch.pytorchjob import PHASE_ANNOTATION
 
 pytestmark = pytest.mark.timeout(400)
+
+
+ONE_LOADS = threading.Lock()
+"""Models are loaded one at a time in one process: the library that does it is not made for threads."""
 
 
 def model_server(port: int) -> Callable[[Pod], Callable[[], None]]:
@@ -46,7 +50,9 @@ def model_server(port: int) -> Callable[[Pod], Callable[[], None]]:
         async def serve() -> None:
             state["loop"], state["stop"] = asyncio.get_running_loop(), asyncio.Event()
             begun.set()
-            async with started(role, config, f"{pod.ip}:{port}", 0, path):
+            async with AsyncExitStack() as stack:
+                with ONE_LOADS:
+                    await stack.enter_async_context(started(role, config, f"{pod.ip}:{port}", 0, path))
                 await state["stop"].wait()
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
@@ -54,7 +60,8 @@ def model_server(port: int) -> Callable[[Pod], Callable[[], None]]:
         begun.wait(10)
 
         def stop() -> None:
-            state["loop"].call_soon_threadsafe(state["stop"].set)
+            if thread.is_alive():
+                state["loop"].call_soon_threadsafe(state["stop"].set)
             thread.join(30)
 
         return stop
@@ -96,10 +103,16 @@ class Pipeline:
     folder: Path
     release: Release
     config: str
+    diversity: str
 
     @property
     def root(self) -> Path:
         return self.folder / "workspace" / "runs" / "one"
+
+    def memory(self) -> Stats:
+        """What is committed."""
+        with DiversityClient(self.diversity) as client:
+            return client.get_stats("one")
 
     def _ask(self, step: str, arguments: list[Any], hang: str, reached: Path) -> int:
         request = {
@@ -178,7 +191,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         stack.callback(process.wait)
         stack.callback(process.kill)
         assert json.loads(process.stdout.readline()) == {"ready": True}
-        yield Pipeline(process, folder, release, dump_config(load_config(LOCAL, overrides)))
+        yield Pipeline(process, folder, release, dump_config(load_config(LOCAL, overrides)), diversity.address)
 
 
 def test_every_step_killed_in_its_middle_is_done_once(pipeline: Pipeline) -> None:
@@ -202,10 +215,7 @@ def test_every_step_killed_in_its_middle_is_done_once(pipeline: Pipeline) -> Non
     for step, arguments in steps:
         pipeline.kill(step, *arguments)
         if step == "curate":
-            with DiversityClient(
-                yaml.safe_load((pipeline.folder / "settings" / "cluster.yaml").read_text())["addresses"]["diversity"]
-            ) as client:
-                revisions.append(client.get_stats("one"))
+            revisions.append(pipeline.memory())
         records = manifests(pipeline.root)
         pipeline.do(step, *arguments)
         if step in {"evaluate", "train", "propose", "label", "curate"}:
@@ -218,10 +228,7 @@ def test_every_step_killed_in_its_middle_is_done_once(pipeline: Pipeline) -> Non
         assert release.writes[writes:] == [], f"{step} changes nothing on the cluster when it is done"
         assert len(release.created) == jobs
 
-    with DiversityClient(
-        yaml.safe_load((pipeline.folder / "settings" / "cluster.yaml").read_text())["addresses"]["diversity"]
-    ) as client:
-        assert [client.get_stats("one")] == revisions, "the retry committed nothing more"
+    assert [pipeline.memory()] == revisions, "the retry committed nothing more"
     kept = [
         row for row in pq.read_table(pipeline.root / "iteration-01" / "curated.parquet").to_pylist() if row["status"] == "kept"
     ]

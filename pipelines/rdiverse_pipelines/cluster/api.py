@@ -15,6 +15,8 @@ KSERVE = ("serving.kserve.io", "v1beta1")
 INFERENCE_SERVICES = "inferenceservices"
 TRAINING = ("kubeflow.org", "v1")
 PYTORCH_JOBS = "pytorchjobs"
+SECONDS = 30
+"""A call that takes longer is taken for lost, and made again."""
 
 
 class ConflictError(RuntimeError):
@@ -27,10 +29,11 @@ def configured() -> Any:
     from kubernetes.client import Configuration
 
     configuration = Configuration()
-    if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if os.environ.get("KUBERNETES_SERVICE_HOST") and not kubeconfig:
         config.load_incluster_config(client_configuration=configuration)
     else:
-        config.load_kube_config(client_configuration=configuration)
+        config.load_kube_config(kubeconfig or "~/.kube/config", client_configuration=configuration)
     configuration.retries = False
     return configuration
 
@@ -50,7 +53,10 @@ class Api:
     def get(self, name: str) -> Object | None:
         """An InferenceService, or None."""
         where = (*KSERVE, self.namespace, INFERENCE_SERVICES)
-        found = self._ask(f"read InferenceService {name}", lambda: self.custom_api.get_namespaced_custom_object(*where, name))
+        found = self._ask(
+            f"read InferenceService {name}",
+            lambda: self.custom_api.get_namespaced_custom_object(*where, name, _request_timeout=SECONDS),
+        )
         return None if found is None else dict(found)
 
     def create(self, body: Object) -> None:
@@ -58,7 +64,7 @@ class Api:
         where, name = (*KSERVE, self.namespace, INFERENCE_SERVICES), body["metadata"]["name"]
         self._ask(
             f"create InferenceService {name}",
-            lambda: self.custom_api.create_namespaced_custom_object(*where, body),
+            lambda: self.custom_api.create_namespaced_custom_object(*where, body, _request_timeout=SECONDS),
             may_miss=False,
         )
 
@@ -67,14 +73,17 @@ class Api:
         where = (*KSERVE, self.namespace, INFERENCE_SERVICES, name)
         self._ask(
             f"change InferenceService {name}",
-            lambda: self.custom_api.patch_namespaced_custom_object(*where, body),
+            lambda: self.custom_api.patch_namespaced_custom_object(*where, body, _request_timeout=SECONDS),
             may_miss=False,
         )
 
     def delete(self, name: str) -> None:
         """Delete an InferenceService, if it is there."""
         where = (*KSERVE, self.namespace, INFERENCE_SERVICES, name)
-        self._ask(f"delete InferenceService {name}", lambda: self.custom_api.delete_namespaced_custom_object(*where))
+        self._ask(
+            f"delete InferenceService {name}",
+            lambda: self.custom_api.delete_namespaced_custom_object(*where, _request_timeout=SECONDS),
+        )
 
     def inference_services(self, selector: str) -> list[Object]:
         """InferenceServices by their labels."""
@@ -84,18 +93,23 @@ class Api:
         """Create a Service. Raises ConflictError when one of that name exists."""
         self._ask(
             f"create Service {body['metadata']['name']}",
-            lambda: self.core_api.create_namespaced_service(self.namespace, body),
+            lambda: self.core_api.create_namespaced_service(self.namespace, body, _request_timeout=SECONDS),
             may_miss=False,
         )
 
     def delete_service(self, name: str) -> None:
         """Delete a Service, if it is there."""
-        self._ask(f"delete Service {name}", lambda: self.core_api.delete_namespaced_service(name, self.namespace))
+        self._ask(
+            f"delete Service {name}",
+            lambda: self.core_api.delete_namespaced_service(name, self.namespace, _request_timeout=SECONDS),
+        )
 
     def pods(self, selector: str) -> list[Any]:
         """Pods (V1Pod) by their labels."""
         listed: Any = self._ask(
-            "list pods", lambda: self.core_api.list_namespaced_pod(self.namespace, label_selector=selector), may_miss=False
+            "list pods",
+            lambda: self.core_api.list_namespaced_pod(self.namespace, label_selector=selector, _request_timeout=SECONDS),
+            may_miss=False,
         )
         return list(listed.items)
 
@@ -108,13 +122,17 @@ class Api:
         where = (*TRAINING, self.namespace, PYTORCH_JOBS, name)
         self._ask(
             f"delete PyTorchJob {name}",
-            lambda: self.custom_api.delete_namespaced_custom_object(*where, propagation_policy="Foreground"),
+            lambda: self.custom_api.delete_namespaced_custom_object(
+                *where, propagation_policy="Foreground", _request_timeout=SECONDS
+            ),
         )
 
     def _listed(self, group: tuple[str, str], plural: str, selector: str) -> list[Object]:
         listed = self._ask(
             f"list {plural}",
-            lambda: self.custom_api.list_namespaced_custom_object(*group, self.namespace, plural, label_selector=selector),
+            lambda: self.custom_api.list_namespaced_custom_object(
+                *group, self.namespace, plural, label_selector=selector, _request_timeout=SECONDS
+            ),
         )
         if listed is None:
             raise StepError(
