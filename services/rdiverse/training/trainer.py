@@ -59,7 +59,8 @@ class SelfPlayTrainer(GRPOTrainer):  # type: ignore[misc]
     def _generate_single_turn(self, prompt_ids: Any, images: Any, multimodal_fields: Any, *args: Any, **kwargs: Any) -> Any:
         with self._timed("rollout"):
             if self.use_vllm or self.is_fsdp_enabled:
-                return super()._generate_single_turn(prompt_ids, images, multimodal_fields, *args, **kwargs)
+                with _without_dropout(self.model_wrapped):
+                    return super()._generate_single_turn(prompt_ids, images, multimodal_fields, *args, **kwargs)
             first_row = self.accelerator.process_index * len(prompt_ids)
             noise = Noise(derive_seed(self._seed, "rollout", self.generation_step), first_row)
             with (
