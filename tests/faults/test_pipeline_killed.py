@@ -172,6 +172,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         diversity = Service(
             folder / "diversity", milvus.uri, coder=f"ipv4:{','.join(f'127.0.0.{n}:{port}' for n in range(2, 40))}"
         )
+        (folder / "diversity" / "config.yaml").write_text(dump_config(load_config(LOCAL, [f"workspace={folder}"])))
         diversity.start()
         stack.callback(diversity.stop)
         diversity.wait_until_ready()

@@ -13,13 +13,14 @@ import kubernetes_validate
 import pytest
 import yaml
 from tests.cluster_api import STOP, Kubelet, Pod, Release, says_its_weights, serving_release
-from tests.cluster_place import coder, free_port, place, with_coder
+from tests.cluster_place import coder, free_port, place, with_coder, write_settings
 from tests.training_cluster import faults
 
 from rdiverse.config.load import ConfigError
 from rdiverse.runs.manifest import StepError
 from rdiverse_pipelines.cluster import replicas as waiting
 from rdiverse_pipelines.cluster.place import ClusterPlace
+from rdiverse_pipelines.cluster.settings import Settings
 from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.usage import gpu_hours, ledger
 
@@ -96,6 +97,14 @@ def test_a_template_without_the_words_is_refused(tmp_path: Path) -> None:
     objects.settings.policy["spec"]["predictor"]["containers"][0]["args"] = ["serve", "ROLE"]
     with pytest.raises(ConfigError, match="args lack CONFIG, WEIGHTS"):
         objects.inference_service("solver", FIRST, 1)
+
+
+def test_a_template_whose_replicas_kserve_would_not_set_is_refused(tmp_path: Path) -> None:
+    cluster = write_settings(tmp_path / "settings", tmp_path)
+    policy = cluster.with_name("policy.yaml")
+    policy.write_text(policy.read_text().replace("autoscalerClass: none", "autoscalerClass: external"))
+    with pytest.raises(ConfigError, match="autoscalerClass = 'external': must be none"):
+        Settings.read(cluster)
 
 
 def test_names_are_dns_1035_short_and_tell_runs_apart(tmp_path: Path) -> None:

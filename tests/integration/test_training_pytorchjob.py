@@ -94,6 +94,16 @@ def test_the_name_is_dns_1035_and_the_phases_own(phase: Phase) -> None:
     assert len({job_name(replace(phase, iteration=t, run=run)) for t in (1, 2) for run in ("a", "b", "x" * 60)}) == 6
 
 
+def test_the_name_begins_with_the_release_and_tells_releases_apart(phase: Phase) -> None:
+    names = {release: job_name(phase, release) for release in ("a", "rdiverse", "r" * 32, "r" * 31 + "s")}
+    assert len(set(names.values())) == 4
+    assert names["rdiverse"].startswith("rdiverse-train-solver-")
+    assert all(len(name) <= 50 for name in names.values())
+    job = pytorch_job(phase, 4, "ns", TEMPLATE, {}, "rdiverse")
+    assert job["metadata"]["name"] == names["rdiverse"]
+    assert job["metadata"]["labels"]["app.kubernetes.io/instance"] == "rdiverse"
+
+
 def test_the_template_keeps_what_it_says_and_the_trainer_is_named(phase: Phase) -> None:
     job = pytorch_job(phase, 4, "ns", TEMPLATE, {"RDIVERSE_SOLVER_ADDRESS": "s:1", "HF_HOME": "/other"})
     template = job["spec"]["pytorchReplicaSpecs"]["Master"]["template"]

@@ -9,6 +9,8 @@ import yaml
 from rdiverse.config.cluster import ClusterConfig, load_cluster
 from rdiverse.config.load import ConfigError
 
+AUTOSCALER = "serving.kserve.io/autoscalerClass"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,7 +28,12 @@ class Settings:
     def read(cls, cluster: Path) -> "Settings":
         """Read cluster.yaml and the templates beside it. Raises ConfigError."""
         files = ("policy.yaml", "policy-service.yaml", "trainer.yaml")
-        return cls(load_cluster(cluster), *(_mapping(cluster.with_name(name)) for name in files))
+        settings = cls(load_cluster(cluster), *(_mapping(cluster.with_name(name)) for name in files))
+        autoscaler = (settings.policy.get("metadata", {}).get("annotations") or {}).get(AUTOSCALER)
+        if autoscaler != "none":
+            # KServe takes minReplicas for the number of pods under this class alone; under `external` it sets none at all.
+            raise ConfigError(f"{cluster.with_name('policy.yaml')}: annotation {AUTOSCALER} = {autoscaler!r}: must be none")
+        return settings
 
 
 def _mapping(path: Path) -> dict[str, Any]:
