@@ -77,8 +77,8 @@ def _surds(n: int) -> list[str]:
         rf"\sqrt{{{2 * n * n}}}",
         rf"\frac{{{2 * n}}}{{\sqrt{{2}}}}",
         rf"{n}\cdot 2^{{1/2}}",
-        # Nested roots: normal forms leave these to the symbolic check.
-        rf"{n}\sqrt{{3+2\sqrt{{2}}}} - {n}",
+        # A cube root of a surd, 1 + sqrt 2: normal forms leave it to the check in a process.
+        rf"{n}\sqrt[3]{{7+5\sqrt{{2}}}} - {n}",
     ]
 
 

@@ -23,13 +23,14 @@ def make_tiny_model(
     layers: int = 2,
     head: int = 16,
     positions: int = 512,
+    marks: tuple[str, ...] = MARKS,
     **config,
 ) -> Path:
     """Write a model directory; the same arguments give the same weights. Returns `folder`."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    tokenizer = _tokenizer(chat=chat)
+    tokenizer = _tokenizer(marks, chat=chat)
     torch.manual_seed(seed)
     model = Qwen3ForCausalLM(
         Qwen3Config(
@@ -50,7 +51,7 @@ def make_tiny_model(
         )
     )
     with torch.no_grad():
-        for token in MARKS:
+        for token in marks:
             model.lm_head.weight[tokenizer.convert_tokens_to_ids(token)] *= 2.5
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
@@ -58,7 +59,7 @@ def make_tiny_model(
     return folder
 
 
-def _tokenizer(*, chat: bool):
+def _tokenizer(marks: tuple[str, ...], *, chat: bool):
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -67,7 +68,7 @@ def _tokenizer(*, chat: bool):
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL))
-    tokenizer.add_tokens([AddedToken(mark, normalized=False) for mark in MARKS])
+    tokenizer.add_tokens([AddedToken(mark, normalized=False) for mark in marks])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<|pad|>",

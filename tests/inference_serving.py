@@ -109,17 +109,20 @@ class Process:
 
     def _wait_ready(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        with grpc.insecure_channel(self.address, [("grpc.max_reconnect_backoff_ms", 200)]) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            while True:
-                assert self.popen.poll() is None, "the server ended"
-                assert time.monotonic() < deadline, "the server was not ready in time"
-                try:
-                    if stub.Check(health_pb2.HealthCheckRequest(), timeout=1).status == health_pb2.HealthCheckResponse.SERVING:
-                        return
-                except grpc.RpcError:
-                    pass
-                time.sleep(0.1)
+        while not self.healthy(""):
+            assert self.popen.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server was not ready in time"
+            time.sleep(0.1)
+
+    def healthy(self, service: str) -> bool:
+        """What its health service says: of readiness (""), or of "liveness"."""
+        with grpc.insecure_channel(self.address) as channel:
+            try:
+                request = health_pb2.HealthCheckRequest(service=service)
+                reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=2)
+            except grpc.RpcError:
+                return False
+        return reply.status == health_pb2.HealthCheckResponse.SERVING
 
     def scrape(self) -> str:
         """Its metrics."""

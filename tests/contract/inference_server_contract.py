@@ -1,15 +1,29 @@
 """What a server process does on every engine: votes over the wire, metrics on one port, an orderly end, and no orphans."""
 
 import signal
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 from tests.inference_models import make_tiny_model
 from tests.inference_serving import Process, tiny_config
 
 from rdiverse.config import SamplingConfig, dump_config
-from rdiverse.inference.client import ModelControlClient, RpcFailure, SolverClient
+from rdiverse.inference.client import LanguageModelClient, ModelControlClient, RpcFailure, SolverClient
+from rdiverse.runs.weights import publish
+from rdiverse.v1 import language_model_pb2
+from rdiverse.v1.language_model_pb2_grpc import LanguageModelServiceStub
+from rdiverse.v1.solver_pb2 import Problem, SolveRequest, SolveSettings
+from rdiverse.v1.solver_pb2_grpc import SolverServiceStub
+
+QUESTIONS = [f"Question {n}: what is {'x' * (n % 17)}?" for n in range(60)]
+PROMPTS = [("", f"prompt {n}") for n in range(6)]
+LONG = SamplingConfig(max_tokens=200)
+GREEDY = SamplingConfig(temperature=0, max_tokens=10)
 
 
 class ServerContract:
@@ -17,6 +31,7 @@ class ServerContract:
 
     engine = "transformers"
     start_seconds = 120.0
+    exact_seeds = True
     own_metrics: tuple[str, ...] = ()
     """Beginnings of names that the engine itself gives."""
 
@@ -29,7 +44,9 @@ class ServerContract:
     def start(self, folder: Path) -> Process:
         config = folder / "config.yaml"
         # vLLM's attention for CPUs knows no smaller heads.
-        config.write_text(dump_config(tiny_config(make_tiny_model(folder / "model", head=32), engine=self.engine)))
+        config.write_text(
+            dump_config(tiny_config(make_tiny_model(folder / "model", head=32), engine=self.engine, max_queue_rows=2000))
+        )
         return Process("solver", config, seconds=self.start_seconds)
 
     def test_answers_are_voted_on(self, process):
@@ -43,6 +60,93 @@ class ServerContract:
             assert solved.weights == version
             assert solved.boxed == sum(sample.answer is not None for sample in solved.samples)
             assert solved.share == pytest.approx(solved.votes / 6)
+
+    def test_a_sender_that_pauses_gets_what_is_finished(self, process):
+        """Save where a seed promises the same text whatever the timing: there only full windows are answered early."""
+        with grpc.insecure_channel(process.address) as channel:
+            for seed in (None,) if self.exact_seeds else (None, 4):
+                sent = threading.Event()
+                responses = SolverServiceStub(channel).Solve(paused(sent, seed), timeout=60)
+                assert next(responses).index == 5
+                sent.set()
+                assert [response.index for response in responses] == [3]
+
+    def test_a_call_that_is_cancelled_ends_its_generation(self, process):
+        with LanguageModelClient(process.address) as client:
+            responses = client.generate([("", "x")] * 50, 20, sampling=LONG)
+            next(responses)
+            responses.close()
+            wait_idle(process)
+        with SolverClient(process.address) as client:
+            solved = client.iter_solve(QUESTIONS, 100, sampling=LONG)
+            next(solved)
+            solved.close()
+            wait_idle(process)
+
+    def test_a_deadline_ends_a_call_and_its_generation(self, process):
+        with LanguageModelClient(process.address) as client, pytest.raises(RpcFailure, match="DEADLINE_EXCEEDED"):
+            list(client.generate([("", "x")] * 60, 30, sampling=LONG, timeout=0.5))
+        wait_idle(process)
+
+    def test_a_full_queue_turns_calls_away_and_health_stays(self, process):
+        with LanguageModelClient(process.address) as client, LanguageModelClient(process.address) as other:
+            responses = client.generate([("", "x")] * 100, 100, sampling=LONG)
+            next(responses)
+            with pytest.raises(RpcFailure, match=r"RESOURCE_EXHAUSTED \(OVERLOADED\)") as caught:
+                list(other.generate([("", "x")]))
+            assert caught.value.retry_seconds
+            with SolverClient(process.address) as third, pytest.raises(RpcFailure, match="RESOURCE_EXHAUSTED"):
+                third.solve(["x"], 1)
+            assert value(process.scrape(), 'rdiverse_queue_rows{role="solver"}') > 2000
+            assert process.healthy("")
+            assert process.healthy("liveness")
+            responses.close()
+        wait_idle(process)
+
+    def test_a_client_that_reads_slowly_does_not_hold_up_others(self, process):
+        with grpc.insecure_channel(process.address) as channel, SolverClient(process.address) as client:
+            request = language_model_pb2.GenerateRequest(prompts=[language_model_pb2.Prompt(user="x")] * 100, n=15)
+            request.sampling.max_tokens = 4
+            slow = LanguageModelServiceStub(channel).Generate(request, timeout=60)
+            next(slow)
+            begin = time.monotonic()
+            assert len(client.solve(QUESTIONS[:4], 2)) == 4
+            assert time.monotonic() - begin < 10
+            assert sum(1 for _ in slow) == 1499
+
+    def test_reload_under_load(self, process, tmp_path):
+        """16 clients, 20 reloads: no call fails, and every text is what the version it names writes."""
+        folders = {}
+        for seed in (0, 1):
+            folder = tmp_path / str(seed)
+            folders[publish(folder, lambda aside, seed=seed: make_tiny_model(aside, seed, head=32) and None)] = folder
+        expected = {}
+        with LanguageModelClient(process.address) as client, ModelControlClient(process.address) as control:
+            for version, folder in folders.items():
+                control.load_weights(str(folder))
+                for found in client.generate(PROMPTS, sampling=GREEDY):
+                    expected[version, found.prompt_index] = found.text
+        stop = threading.Event()
+
+        def load_generator(_n: int) -> int:
+            calls = 0
+            with LanguageModelClient(process.address) as client:
+                while not stop.is_set():
+                    for found in client.generate(PROMPTS, sampling=GREEDY):
+                        assert found.text == expected[found.weights, found.prompt_index]
+                    calls += 1
+            return calls
+
+        with ThreadPoolExecutor(16) as pool, ModelControlClient(process.address) as control:
+            clients = [pool.submit(load_generator, n) for n in range(16)]
+            try:
+                for n in range(20):
+                    version = list(folders)[n % 2]
+                    assert control.load_weights(str(folders[version])) == version
+                    time.sleep(0.1)
+            finally:
+                stop.set()
+            assert all(client.result(60) > 0 for client in clients)
 
     def test_metrics_are_ours_and_the_engines_own_on_one_port(self, process):
         before = process.scrape()
@@ -78,6 +182,22 @@ class ServerContract:
         process = self.start(tmp_path)
         process.kill()
         assert process.all_gone(10)
+
+
+def wait_idle(process: Process, seconds: float = 2) -> None:
+    """A second for the engine, as its own contract says, and one for the wire and the scrape."""
+    begin = time.monotonic()
+    while any(value(process.scrape(), f'rdiverse_{kind}_rows{{role="solver"}}') for kind in ("queue", "running")):
+        assert time.monotonic() - begin < seconds
+        time.sleep(0.02)
+
+
+def paused(go_on: threading.Event, seed: int | None) -> Iterator[SolveRequest]:
+    """Two problems with a pause between them."""
+    yield SolveRequest(settings=SolveSettings(samples=2, seed=seed))
+    yield SolveRequest(problem=Problem(index=5, question="first"))
+    assert go_on.wait(60)
+    yield SolveRequest(problem=Problem(index=3, question="second"))
 
 
 def value(text: str, name: str) -> float:

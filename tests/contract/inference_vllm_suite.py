@@ -1,6 +1,7 @@
 """The vLLM engine under the engines' contract. Not collected by itself: only an environment with vLLM can run it."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.inference_models import make_tiny_model
 
 from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
+from rdiverse.inference.client import RpcFailure, SolverClient
 from rdiverse.inference.engine import Engine
 from rdiverse.runs.weights import CheckpointError, weights_version
 
@@ -42,4 +44,22 @@ class TestVllmEngine(EngineContract):
 class TestVllmServer(ServerContract):
     engine = "vllm"
     start_seconds = 300.0
+    exact_seeds = False
     own_metrics = ("vllm:num_requests_running", "vllm:kv_cache_usage_perc", "vllm:generation_tokens_total", "vllm:e2e_request")
+
+    def test_without_its_engine_process_a_server_is_neither_ready_nor_alive(self, tmp_path):
+        process = self.start(tmp_path)
+        try:
+            assert process.healthy("liveness")
+            for child in process.children:
+                if "EngineCore" in child.name() or "EngineCore" in " ".join(child.cmdline()):
+                    child.kill()
+            deadline = time.monotonic() + 20
+            while process.healthy("") or process.healthy("liveness"):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            with SolverClient(process.address) as client, pytest.raises(RpcFailure, match=r"UNAVAILABLE|INTERNAL"):
+                client.solve(["x"], 1, timeout=20)
+        finally:
+            process.kill()
+        assert process.all_gone(10)

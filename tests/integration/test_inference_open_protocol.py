@@ -68,14 +68,21 @@ def test_samples_come_prompt_by_prompt_and_follow_the_seed(solver):
 
 
 def test_readiness_and_metadata(solver):
+    from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+
     async def ask(client):
         return (
             await client.is_server_live(), await client.is_server_ready(), await client.is_model_ready("solver"),
-            await client.get_server_metadata() if hasattr(client, "get_server_metadata") else None,
+            await client._client_stub.ServerMetadata(pb.ServerMetadataRequest()),
+            await client._client_stub.ModelMetadata(pb.ModelMetadataRequest(name="solver")),
         )  # fmt: skip
 
-    live, ready, model_ready, _ = call(solver, ask)
+    live, ready, model_ready, server, model = call(solver, ask)
     assert (live, ready, model_ready) == (True, True, True)
+    assert server.name == "kserve"
+    assert model.name == "solver"
+    assert [(given.name, given.datatype) for given in model.inputs] == [("text", "BYTES"), ("system", "BYTES")]
+    assert [(given.name, given.datatype) for given in model.outputs] == [("text", "BYTES")]
 
 
 @pytest.mark.parametrize(

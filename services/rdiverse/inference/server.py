@@ -53,7 +53,7 @@ async def started(
     host = ModelHost(role, config, weights)
     async with contextlib.AsyncExitStack() as stack:
         _add_services(serving, host, stack)
-        engine = _make_engine(host)
+        engine = make_engine(host)
         stack.push_async_callback(engine.close)
         await serving.start()
         stack.push_async_callback(serving.stop)
@@ -86,7 +86,8 @@ def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExit
         serving.add(services["SolverService"], add_SolverServiceServicer_to_server, SolverServicer(host, judge))
 
 
-def _make_engine(host: ModelHost) -> Engine:
+def make_engine(host: ModelHost) -> Engine:
+    """The engine that the configuration names, not started."""
     config, embeds = host.config.inference, host.role == "encoder"
     if config.engine == "vllm":
         from rdiverse.inference.vllm_engine import VllmEngine

@@ -1,12 +1,13 @@
 """SolverService: answers questions several times each and votes beside the model.
 
 Problems stream in and are gathered into windows, which the engine works on two at a time; results stream out as their votes
-are cast. With a seed a window is closed by count alone (or by the end of the stream), so that the same problems in the same
-order meet the same batches; without one it is also closed by a short silence.
+are cast. A window is closed by its count, by the end of the stream, and by a short silence; the last not where a seed promises
+the same text (the transformers engine): there the same problems in the same order must meet the same batches, however
+they were sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ class _Call:
     params: SamplingParams
     window: int
     """Problems in a full window."""
+    patient: bool
+    """Whether a window waits for its last problem however long that takes."""
     responses: "asyncio.Queue[SolveResponse | None]" = field(default_factory=lambda: asyncio.Queue(_UNREAD_RESPONSES))
 
     @property
@@ -53,8 +56,7 @@ class SolverServicer(SolverServiceServicer):
     async def Solve(self, request_iterator: AsyncIterator[SolveRequest], context: Any) -> AsyncIterator[SolveResponse]:  # noqa: ARG002, N802
         """See proto/rdiverse/v1/solver.proto."""
         call = await self._begin(request_iterator)
-        work = asyncio.create_task(self._work(call, request_iterator))
-        work.add_done_callback(lambda _work: asyncio.ensure_future(call.responses.put(None)))
+        work = asyncio.create_task(_then_none(self._work(call, request_iterator), call.responses))
         try:
             while (response := await call.responses.get()) is not None:
                 yield response
@@ -74,7 +76,8 @@ class SolverServicer(SolverServiceServicer):
             if waiting >= most:
                 raise OverloadedError(f"{waiting} sequences wait already, at most {most} may")
             rows = _WINDOW_BATCHES * self._host.max_batch_rows
-            return _Call(settings, params, window=max(1, rows // settings.samples))
+            patient = settings.HasField("seed") and self._host.engine.exact_seeds
+            return _Call(settings, params, window=max(1, rows // settings.samples), patient=patient)
         raise InvalidFieldError("settings", "must be the first message of the call")
 
     async def _work(self, call: _Call, requests: AsyncIterator[SolveRequest]) -> None:
@@ -138,22 +141,19 @@ async def _windows(call: _Call, requests: AsyncIterator[SolveRequest]) -> AsyncI
     arrived: asyncio.Queue[Problem | None] = asyncio.Queue(call.window)
 
     async def read() -> None:
-        try:
-            seen: set[int] = set()
-            async for request in requests:
-                if request.WhichOneof("payload") != "problem":
-                    raise InvalidFieldError("problem", "must be what every message after the first holds")
-                check_problem(request.problem, seen)
-                await arrived.put(request.problem)
-        finally:
-            await arrived.put(None)
+        seen: set[int] = set()
+        async for request in requests:
+            if request.WhichOneof("payload") != "problem":
+                raise InvalidFieldError("problem", "must be what every message after the first holds")
+            check_problem(request.problem, seen)
+            await arrived.put(request.problem)
 
-    reader = asyncio.create_task(read())
+    reader = asyncio.create_task(_then_none(read(), arrived))
     try:
         window: list[Problem] = []
         ended = False
         while not ended:
-            problem = await _next(arrived, patient=call.seed is not None or not window)
+            problem = await _next(arrived, patient=call.patient or not window)
             if isinstance(problem, Problem):
                 window.append(problem)
             ended = problem is None
@@ -165,6 +165,16 @@ async def _windows(call: _Call, requests: AsyncIterator[SolveRequest]) -> AsyncI
         await reader
     finally:
         reader.cancel()
+
+
+async def _then_none(work: Awaitable[None], queue: asyncio.Queue[Any]) -> None:
+    """Do the work, then tell the queue's reader that no more comes. When this is cancelled nobody reads any more."""
+    try:
+        await work
+    except Exception:
+        await queue.put(None)
+        raise
+    await queue.put(None)
 
 
 _SILENCE = object()

@@ -56,6 +56,7 @@ class VllmEngine:
         self._max_model_len = 0
         self._dimension = 0
         self._ready = False
+        self._spoiled = False  # whether broken weights may have left something in the cache of keys and values
         self._waiting = 0
         self._running = 0
         self._requests = 0
@@ -231,6 +232,7 @@ class VllmEngine:
             try:
                 await self._reload(checkpoint, found)
             except Exception as error:
+                self._spoiled = True
                 await self._go_back(folder, error)
                 raise CheckpointError(f"{folder}: cannot be loaded: {error}") from error
             self._folder, self._version, self._ready = checkpoint, found, True
@@ -252,11 +254,14 @@ class VllmEngine:
         await self._llm.pause_generation(mode="wait", clear_cache=True)
         try:
             await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+            if self._spoiled:
+                await self._llm.collective_rpc("zero_attention_cache")
             await self._llm.reset_prefix_cache()
             await self._llm.update_weight_version(version)
         finally:
             await self._llm.resume_generation()
         await self._try()
+        self._spoiled = False
 
     async def _try(self) -> None:
         """Canary. Raises CheckpointError."""

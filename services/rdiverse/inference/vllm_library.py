@@ -31,6 +31,7 @@ def make_llm(folder: Path, config: EngineConfig, max_model_len: int, *, embeds: 
         "generation_config": "vllm",  # else the model directory changes how tokens are drawn
         "logprobs_mode": "processed_logprobs",
         "enable_prefix_caching": not embeds,
+        "worker_extension_cls": "rdiverse.inference.vllm_process.WorkerExtension",
         "disable_log_stats": False,
     }
     if current_platform.is_cpu():
