@@ -107,13 +107,20 @@ class Service(Process):
     """The diversity service as `rdiverse serve diversity` runs it."""
 
     def __init__(
-        self, folder: Path, milvus: str, *, coder: str = "", port: int | None = None, environment: dict[str, str] | None = None
+        self,
+        folder: Path,
+        milvus: str,
+        *,
+        coder: str = "",
+        encoder: str = f"kind: structural, dimension: {DIMENSION}",
+        port: int | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.port, self.metrics_port = port or free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.yaml"
-        config.write_text(f"model: none\nworkspace: {folder}\nencoder: {{kind: structural, dimension: {DIMENSION}}}\n")
+        config.write_text(f"model: none\nworkspace: {folder}\nencoder: {{{encoder}}}\n")
         variables = {
             "RDIVERSE_MILVUS_URI": milvus,
             "RDIVERSE_CACHE_DIR": str(folder / "cache"),
@@ -193,6 +200,8 @@ class Coder(language_model_pb2_grpc.LanguageModelServiceServicer, model_control_
         if self.delay:
             context.add_callback(self.cancelled.set)
             time.sleep(self.delay)
+        if request.expected_weights not in ("", self.weights):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "other weights")
         for index, prompt in enumerate(request.prompts):
             question = prompt.user.removeprefix("Problem: ")
             self.asked.append(question)

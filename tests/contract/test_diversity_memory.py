@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from rdiverse.diversity.memory.ledger import (
     UnknownRunError,
 )
 from rdiverse.diversity.memory.milvus import MilvusMemory
-from rdiverse.diversity.memory.milvus_connection import MilvusConnection
+from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
 from rdiverse.diversity.memory.protocol import Key, Memory, NotTheWriterError
 
 SECONDS = 60.0
@@ -332,6 +333,63 @@ class TestMilvus:
         commit(second, name, batch(2))
         second.delete(name, SECONDS)
 
+    def test_of_two_claims_made_at_once_one_stands(self, opened, name):
+        """Both have read the same highest number before either writes its own."""
+        first, second = opened(), opened()
+        first.claim(SECONDS)
+        highest = first._claim._all(Deadline(SECONDS))
+        second._prepare(Deadline(SECONDS))
+        for each in (first, second):
+            real = each._claim._all
+            answers = iter([highest])
+            each._claim._all = lambda deadline, real=real, answers=answers: next(answers, None) or real(deadline)
+        with suppress(NotTheWriterError):
+            first._claim.make(Deadline(SECONDS))
+        with suppress(NotTheWriterError):
+            second._claim.make(Deadline(SECONDS))
+        standing = []
+        for each in (first, second):
+            with suppress(NotTheWriterError):
+                each.keep_claim(SECONDS)
+                standing.append(each)
+        assert len(standing) == 1
+        commit(standing[0], name, batch(1))
+        standing[0].delete(name, SECONDS)
+
+    @pytest.mark.parametrize("goes_on", [True, False], ids=["and-its-successor-writes", "and-its-successor-only-reads"])
+    @pytest.mark.parametrize("held", [0, 1])
+    def test_a_writer_that_is_overtaken_within_a_commit_does_not_do_it(self, opened, name, held, goes_on):
+        """Stopped between its look at the claims and its ledger, it comes too late: its rows may be swept by then."""
+        first, second = opened(), opened()
+        first.claim(SECONDS)
+        commit(first, name, *[batch(1)] * held)
+        expected = [20] * held
+        real, looked = first._claim.check, []
+
+        def check(deadline: Deadline) -> None:
+            real(deadline)
+            if not looked:
+                looked.append(True)
+                second.claim(SECONDS)
+                if goes_on:
+                    commit(second, name, batch(held + 1, 7))
+
+        first._claim.check = check
+        with pytest.raises(NotTheWriterError):
+            first.commit(name, batch(held + 1, 9, digest="f" * 64), SECONDS)
+        expected += [7] * goes_on
+        for memory in (second, opened()):
+            ledger = memory.ledger(name, SECONDS)
+            assert [entry.items for entry in ledger.entries] == expected if expected else ledger is None
+            if expected:
+                found = memory.nearest(ledger, 9, queries(1), 100, SECONDS)
+                assert found.similarities.shape == (1, sum(expected))
+        commit(second, name, batch(len(expected) + 1, 2))
+        third = opened()
+        third.claim(SECONDS)
+        assert third.ledger(name, SECONDS).items == sum(expected) + 2
+        third.delete(name, SECONDS)
+
     def test_a_reader_that_never_claimed_cannot_write(self, opened, name):
         with pytest.raises(NotTheWriterError):
             opened().commit(name, batch(1), SECONDS)
@@ -340,7 +398,7 @@ class TestMilvus:
         first = opened()
         first.claim(SECONDS)
         ledger = commit(first, name, batch(1))
-        first._check_writer = lambda deadline: (_ for _ in ()).throw(KeyboardInterrupt)
+        first._claim.check = lambda deadline: (_ for _ in ()).throw(KeyboardInterrupt)
         with pytest.raises(KeyboardInterrupt):  # everything written but the ledger that names it
             first.commit(name, batch(2), SECONDS)
         second = opened()

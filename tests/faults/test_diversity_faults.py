@@ -235,6 +235,32 @@ class TestWriters:
         assert "RDIVERSE_DIVERSITY_WRITER_ADDRESS" in second.log.read_text(), "it says what else it could be"
         assert service.ready()
 
+    def test_of_two_at_once_on_two_machines_one_refuses(self, tmp_path):
+        """Nothing but Milvus is shared: the locks lie in different folders."""
+        lite = Lite(tmp_path)
+        both = []
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            both.append(Service(tmp_path / name, lite.uri, environment={"TMPDIR": str(tmp_path / name)}))
+        with running(lite):
+            try:
+                for each in both:
+                    each.start()
+                eventually(lambda: any(each.ready() for each in both), 60, "the start of one")
+                eventually(lambda: sum(each.alive() for each in both) == 1, 60, "the end of the other")
+                [stays], [leaves] = [each for each in both if each.alive()], [each for each in both if not each.alive()]
+                assert leaves.wait() != 0
+                assert "another process has become the writer" in leaves.log.read_text()
+                stays.wait_until_ready()
+                with DiversityClient(stays.address) as client:
+                    client.commit("machines", 1, items())
+                    time.sleep(1.5)
+                    assert client.get_stats("machines").iterations[0].items == 4
+                assert stays.alive()
+            finally:
+                for each in both:
+                    each.stop()
+
     def test_one_that_another_machine_has_replaced_leaves(self, tmp_path):
         """The lock of one machine does not reach another; the memory itself tells."""
         lite = Lite(tmp_path)
@@ -249,10 +275,7 @@ class TestWriters:
     def test_a_successor_takes_over_from_one_that_is_killed(self, tmp_path):
         lite = Lite(tmp_path)
         first, second = Service(tmp_path / "a", lite.uri), Service(tmp_path / "b", lite.uri)
-        with running(
-            lite,
-            first,
-        ):
+        with running(lite, first):
             with DiversityClient(first.address) as client:
                 revision = client.commit("handover", 1, items()).revision
             second.start()

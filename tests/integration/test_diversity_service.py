@@ -186,6 +186,17 @@ class TestSam:
         assert first != second
         assert coder.attempts[question] == 2
 
+    def test_what_a_new_coder_writes_is_not_taken_for_the_old_ones(self, client, run, coder):
+        """The service has asked for the version a moment ago; the coder has got other weights since."""
+        first = client.score(run, [f"What is {secrets.randbelow(10**6)} * 3?"], 1).embedding_version
+        coder.weights = "coder-3"
+        try:
+            second = client.score(run, [f"What is {secrets.randbelow(10**6)} * 4?"], 1).embedding_version
+            assert first.startswith("coder-1")
+            assert second.startswith("coder-3")
+        finally:
+            coder.weights = "coder-1"
+
     def test_a_failure_is_tried_once_more_and_then_pays_in_full(self, client, run, coder):
         client.commit(run, 1, [Item("What is 1 + 1?", answer="2", share=0.5)])
         coder.reply = lambda question, attempt: (

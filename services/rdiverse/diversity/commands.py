@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rdiverse.diversity.client import DiversityClient, MemoryItem
+from rdiverse.diversity.client import DiversityClient, Item, MemoryItem, Representation
 from rdiverse.runs.files import written_aside
 
 ALL_ITERATIONS = 1001
@@ -18,6 +18,10 @@ MOST_EXPORTED = 1_000_000
 
 class ExportTooLargeError(ValueError):
     """A memory of more items than one draw can give."""
+
+
+class NotExportedError(ValueError):
+    """A file that `export` did not write."""
 
 
 def score(
@@ -85,6 +89,23 @@ def export(address: str, run: str, path: Path) -> int:
         for item in sorted(items, key=_position):
             file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
     return len(items)
+
+
+def restore(address: str, run: str, path: Path, representation: Representation = "program") -> int:
+    """Commit what `export` wrote, iteration by iteration, embedded anew. Returns how many items.
+
+    Doing it again does nothing. The service refuses where the run remembers something else. Raises NotExportedError.
+    """
+    try:
+        rows = [MemoryItem(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (TypeError, ValueError) as error:
+        raise NotExportedError(f"{path}: is no exported memory: {error}") from error
+    with DiversityClient(address) as client:
+        for iteration in range(1, max((row.iteration for row in rows), default=0) + 1):
+            kept = [row for row in rows if row.iteration == iteration]
+            items = [Item(row.question, program=row.program, answer=row.answer, share=row.share) for row in kept]
+            client.commit(run, iteration, items, representation=representation)
+    return len(rows)
 
 
 def rollback(address: str, run: str, to_iteration: int) -> list[int]:

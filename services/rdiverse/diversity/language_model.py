@@ -28,7 +28,6 @@ _TEXTS_AT_ONCE = 1024
 _RETRY_TEMPERATURE = 0.6
 _RETRY_SEED = 1
 _ATTEMPTS = 2
-_NAMED_PROMPT = re.compile(r"prompts\[(\d+)\]")
 
 
 class _Model:
@@ -40,6 +39,8 @@ class _Model:
         self._stub = LanguageModelServiceStub(self._channel)
         self._control = ModelControlServiceStub(self._channel)
         self._version: tuple[str, float] | None = None
+        self._expected = ""
+        """The version told last: what is made by others would be kept under the wrong name."""
 
     async def weights(self) -> str:
         """Version of the weights, at most ten seconds old. Raises DependencyUnavailableError."""
@@ -49,7 +50,8 @@ class _Model:
             except grpc.aio.AioRpcError as error:
                 raise self._unavailable(error) from error
             self._version = (model.weights, time.monotonic() + _VERSION_SECONDS)
-        return self._version[0]
+        self._expected = self._version[0]
+        return self._expected
 
     async def close(self) -> None:
         """Close the channel."""
@@ -57,6 +59,8 @@ class _Model:
 
     def _unavailable(self, error: grpc.aio.AioRpcError) -> DependencyUnavailableError:
         self._version = None
+        if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+            return DependencyUnavailableError(self._name, "has got other weights meanwhile")
         return DependencyUnavailableError(self._name, f"does not answer ({error.code().name})")
 
 
@@ -67,8 +71,7 @@ class Coder(_Model):
         super().__init__("coder", address)
         self._prompt = prompt
         self._max_tokens = max_tokens
-        asked = content_key(prompt.system, prompt.user, str(max_tokens)).hex()[:8]
-        self._asked = asked
+        self._asked = content_key(prompt.system, prompt.user, str(max_tokens)).hex()[:8]
 
     async def version(self) -> str:
         """Changes whenever the coder may write other programs."""
@@ -99,6 +102,7 @@ class Coder(_Model):
                 # At temperature 0 a second try would write the same again.
                 sampling=Sampling(temperature=_RETRY_TEMPERATURE if attempt else 0.0, max_tokens=self._max_tokens),
                 seed=_RETRY_SEED if attempt else None,
+                expected_weights=self._expected,
             )
             try:
                 async for response in self._stub.Generate(request, timeout=max(seconds, 0.001)):
@@ -109,7 +113,7 @@ class Coder(_Model):
                         results[index] = error
                 return results
             except grpc.aio.AioRpcError as error:
-                refused = _refused_prompts(error, len(asked))
+                refused = _refused(error, "prompts", len(asked))
                 if not refused:
                     raise self._unavailable(error) from error
                 for position in refused:
@@ -128,24 +132,40 @@ class ModelEncoder(_Model):
         """Changes whenever the encoder may give other vectors."""
         return f"model-{await self.weights()}"
 
-    async def encode(self, texts: Sequence[str], seconds: float) -> list[NDArray[np.float32]]:
-        """One unit vector (dimension,) a text. Raises DependencyUnavailableError."""
-        vectors: list[NDArray[np.float32]] = []
+    async def encode(self, texts: Sequence[str], seconds: float) -> list[NDArray[np.float32] | ProgramError]:
+        """One unit vector (dimension,) a text, or why there is none. Raises DependencyUnavailableError."""
+        results: list[NDArray[np.float32] | ProgramError] = []
         end = time.monotonic() + seconds
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            request = pb.EmbedRequest(texts=texts[start : start + _TEXTS_AT_ONCE])
+            results += await self._embed(texts[start : start + _TEXTS_AT_ONCE], end)
+        return results
+
+    async def _embed(self, texts: Sequence[str], end: float) -> list[NDArray[np.float32] | ProgramError]:
+        results: list[NDArray[np.float32] | ProgramError] = [
+            ProgramError("the encoder cannot read this (too long for it)") for _ in texts
+        ]
+        asked = list(range(len(texts)))
+        while asked:
+            request = pb.EmbedRequest(texts=[texts[index] for index in asked], expected_weights=self._expected)
             try:
                 response = await self._stub.Embed(request, timeout=max(end - time.monotonic(), 0.001))
             except grpc.aio.AioRpcError as error:
-                raise self._unavailable(error) from error
-            vectors += list(np.frombuffer(response.vectors, dtype="<f4").reshape(-1, response.dimension))
-        return vectors
+                refused = _refused(error, "texts", len(asked))
+                if not refused:
+                    raise self._unavailable(error) from error
+                asked = [index for position, index in enumerate(asked) if position not in refused]
+                continue
+            vectors = np.frombuffer(response.vectors, dtype="<f4").reshape(-1, response.dimension)
+            for index, vector in zip(asked, vectors, strict=True):
+                results[index] = vector
+            break
+        return results
 
 
-def _refused_prompts(error: grpc.aio.AioRpcError, asked: int) -> set[int]:
-    """Positions of the prompts that the coder's server finds fault with; empty when the fault is another."""
+def _refused(error: grpc.aio.AioRpcError, field: str, asked: int) -> set[int]:
+    """Positions in a repeated field that the server finds fault with; empty when the fault is another."""
     if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
         return set()
-    failure = aio_failure("LanguageModelService.Generate", "coder", error)
-    found = {int(match[1]) for field, _ in failure.fields if (match := _NAMED_PROMPT.match(field))}
+    failure = aio_failure("LanguageModelService", "its address", error)
+    found = {int(match[1]) for name, _ in failure.fields if (match := re.match(rf"{field}\[(\d+)\]", name))}
     return {position for position in found if position < asked}

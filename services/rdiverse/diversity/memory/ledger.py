@@ -59,6 +59,8 @@ class Ledger:
     """Version of the encoder; empty while only callers' vectors came in."""
     entries: tuple[Entry, ...] = ()
     deleted: bool = False
+    epoch: int = 0
+    """Number of the writer's claim that wrote it."""
 
     @property
     def last_iteration(self) -> int:

@@ -17,6 +17,7 @@ STORE_PREFIX = "rdiverse_store_"
 CONTROL = "~"
 """Begins what stands in the place of a run's name in rows that are no ledgers; no run can be called so."""
 WRITER = "~writer"
+ADOPTED = "~adopted"
 VERSION = "~schema"
 
 METRIC = "IP"
@@ -51,8 +52,8 @@ def key_of(row_key: str) -> Key:
 
 
 def ledger_key(ledger: Ledger) -> str:
-    """Primary key of a ledger: one a revision, so that the next ledger never overwrites the present one."""
-    return f"{ledger.run}/{ledger.revision:012d}"
+    """Primary key of a ledger: one a revision and writer, so that no ledger overwrites another one."""
+    return f"{ledger.run}/{ledger.revision:012d}" + (f"/{ledger.epoch}" if ledger.epoch else "")
 
 
 def ledger_row(ledger: Ledger) -> dict[str, Any]:
@@ -64,6 +65,11 @@ def ledger_row(ledger: Ledger) -> dict[str, Any]:
 def writer_row(epoch: int, holder: str) -> dict[str, Any]:
     """A claim to be the writer as a row."""
     return {"key": f"{WRITER}/{epoch:012d}", "run": WRITER, "revision": epoch, "content": holder, "nothing": _NOTHING}
+
+
+def adopted_row(epoch: int) -> dict[str, Any]:
+    """The claim below which ledgers do not count any more, as a row."""
+    return {"key": f"{ADOPTED}/{epoch:012d}", "run": ADOPTED, "revision": epoch, "content": "", "nothing": _NOTHING}
 
 
 def version_row() -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 from rdiverse.diversity.memory import milvus_rows as rows
+from rdiverse.diversity.memory.ledger import SCHEMA, IncompatibleError
 from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
+from rdiverse.diversity.memory.milvus_tables import Tables
 
 _TEXT = 65_535
 _NAME = 256
@@ -35,6 +37,15 @@ def create_store(connection: MilvusConnection, name: str, dimension: int, deadli
 
     fields = [("share", DataType.DOUBLE, 0), ("content", DataType.VARCHAR, _TEXT), ("pieces", DataType.INT64, 0)]
     _create(connection, name, fields, ("vector", dimension), deadline)
+
+
+def check_version(tables: Tables, deadline: Deadline) -> None:
+    """Say which version of everything stored this is, where nothing says so yet. Raises IncompatibleError."""
+    found = tables.query(rows.LEDGERS, f'run == "{rows.VERSION}"', ["revision"], deadline)
+    if not found:
+        tables.upsert(rows.LEDGERS, [rows.version_row()], deadline)
+    elif found[0]["revision"] != SCHEMA:
+        raise IncompatibleError(f"the memory in Milvus has schema version {found[0]['revision']}, this server knows {SCHEMA}")
 
 
 def _create(

@@ -1,0 +1,89 @@
+"""Rows of Milvus, read and written in pieces that its calls can carry."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
+from rdiverse.diversity.memory.protocol import MemoryUnavailableError
+
+_INSERT_BYTES = 8 * 2**20
+_KEYS_AT_ONCE = 500
+
+Row = dict[str, Any]
+
+
+class Tables:
+    """Every method raises MemoryUnavailableError when Milvus does not answer in time."""
+
+    def __init__(self, connection: MilvusConnection) -> None:
+        self._connection = connection
+
+    def query(self, collection: str, condition: str, fields: list[str], deadline: Deadline) -> list[Row]:
+        """The rows that fulfil a condition."""
+        found: list[Row] = self._connection.on(
+            collection, deadline.small, "query", filter=condition, output_fields=fields, consistency_level="Strong"
+        )
+        return found
+
+    def rows(self, collection: str, keys: Sequence[str], fields: list[str], deadline: Deadline) -> dict[str, Row]:
+        """The rows of these keys, all of which are committed."""
+        found: dict[str, Row] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            condition = f"key in {json.dumps(keys[start : start + _KEYS_AT_ONCE])}"
+            found |= {row["key"]: row for row in self.query(collection, condition, fields, deadline)}
+        if any(key not in found for key in keys):
+            raise MemoryUnavailableError("Milvus lacks rows that are committed")
+        return found
+
+    def upsert(self, collection: str, entities: Iterable[Row], deadline: Deadline, partition: str = "") -> None:
+        """Write rows. The same keys again overwrite: a call that is repeated does no harm."""
+        for chunk in _chunks(entities):
+            self._connection.call(deadline.left, "upsert", collection_name=collection, data=chunk, partition_name=partition)
+
+    def delete_keys(self, collection: str, keys: Sequence[str], deadline: Deadline) -> None:
+        """Drop the rows of these keys."""
+        if keys:
+            self._connection.on(collection, deadline.left, "delete", ids=list(keys))
+
+    def delete_where(self, collection: str, condition: str, deadline: Deadline) -> None:
+        """Drop the rows that fulfil a condition."""
+        self._connection.on(collection, deadline.left, "delete", filter=condition)
+
+    def add_partition(self, collection: str, name: str, deadline: Deadline) -> None:
+        """Make a partition."""
+        self._connection.call(deadline.left, "create_partition", collection_name=collection, partition_name=name)
+
+    def drop_partitions(self, collection: str, named: set[str], deadline: Deadline) -> None:
+        """Drop the attempts' partitions that are not among `named`."""
+        for name in self._connection.call(deadline.left, "list_partitions", collection_name=collection):
+            if name.startswith("i") and name not in named:
+                if not self._connection.lite:  # which has no such call, and needs none
+                    self._connection.call(
+                        deadline.left, "release_partitions", collection_name=collection, partition_names=[name]
+                    )
+                self._connection.call(deadline.left, "drop_partition", collection_name=collection, partition_name=name)
+
+    def drop_collection(self, collection: str, deadline: Deadline) -> None:
+        """Drop a collection."""
+        self._connection.forget(collection)
+        self._connection.call(deadline.left, "drop_collection", collection_name=collection)
+
+    def settle(self, collection: str, deadline: Deadline) -> None:
+        """Have what was written readable for good: rows in Milvus Lite's buffer are invisible while it is written out."""
+        if self._connection.lite:
+            self._connection.call(deadline.left, "flush", collection_name=collection)
+
+
+def _chunks(entities: Iterable[Row]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    size = 0
+    for entity in entities:
+        weight = 4 * len(entity.get("vector", ())) + 4 * len(entity["content"]) + 200
+        if chunk and size + weight > _INSERT_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entity)
+        size += weight
+    if chunk:
+        yield chunk
