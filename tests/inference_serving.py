@@ -95,6 +95,7 @@ class Process:
     """`rdiverse serve` as a process, ready."""
 
     def __init__(self, role: Role, config: Path, environment: Mapping[str, str] | None = None, seconds: float = 120) -> None:
+        self.config = config
         self.address, self.metrics = (f"127.0.0.1:{_free_port()}" for _ in range(2))
         command = [sys.executable, "-m", "rdiverse.cli", "serve", role, "--config", str(config), "--listen", self.address]
         command += ["--metrics-port", self.metrics.rpartition(":")[2]]

@@ -1,5 +1,6 @@
 """What a server process does on every engine: votes over the wire, metrics on one port, an orderly end, and no orphans."""
 
+import asyncio
 import signal
 import threading
 import time
@@ -8,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from tests.inference_models import make_tiny_model
 from tests.inference_serving import Process, tiny_config
 
 from rdiverse.config import SamplingConfig, dump_config
 from rdiverse.inference.client import LanguageModelClient, ModelControlClient, RpcFailure, SolverClient
-from rdiverse.runs.weights import publish
+from rdiverse.runs.weights import publish, weights_version
 from rdiverse.v1 import language_model_pb2
 from rdiverse.v1.language_model_pb2_grpc import LanguageModelServiceStub
 from rdiverse.v1.solver_pb2 import Problem, SolveRequest, SolveSettings
@@ -147,6 +149,30 @@ class ServerContract:
             finally:
                 stop.set()
             assert all(client.result(60) > 0 for client in clients)
+
+    def test_a_stock_kserve_client_infers_and_swaps(self, process):
+        from kserve import InferenceGRPCClient, InferInput, InferRequest
+        from kserve.protocol.grpc.grpc_predict_v2_pb2 import RepositoryModelLoadRequest
+
+        folder = process.config.parent / "model"
+        text = InferInput("text", [2], "BYTES")
+        text.set_data_from_numpy(np.array([b"one", b"two"], dtype=object))
+        ask = InferRequest("solver", [text], parameters={"n": 3, "max_tokens": 4})
+
+        async def main() -> list[str]:
+            versions = []
+            client = InferenceGRPCClient(process.address, timeout=120)
+            for seed in (5, 6):
+                make_tiny_model(folder, seed, head=32)
+                await client._client_stub.RepositoryModelLoad(RepositoryModelLoadRequest(model_name="solver"))
+                response = await client.infer(ask)
+                assert response.outputs[0].as_numpy().size == 6
+                assert response.parameters["weights"].string_param == weights_version(folder)
+                versions.append(weights_version(folder))
+            await client.close()
+            return versions
+
+        assert len(set(asyncio.run(main()))) == 2
 
     def test_metrics_are_ours_and_the_engines_own_on_one_port(self, process):
         before = process.scrape()
