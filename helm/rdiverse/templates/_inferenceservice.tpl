@@ -13,7 +13,7 @@ metadata:
     networking.kserve.io/visibility: cluster-local
   annotations:
     serving.kserve.io/deploymentMode: Standard
-    serving.kserve.io/autoscalerClass: external
+    serving.kserve.io/autoscalerClass: none
 spec:
   predictor:
     labels:
