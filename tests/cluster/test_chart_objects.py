@@ -84,10 +84,10 @@ def test_runs_and_servers_can_read_what_is_for_them(profile: str, tmp_path: Path
 @every_release
 def test_every_address_is_a_headless_service_of_the_release(release: str) -> None:
     objects = rendered(release)
+    services = [each for each in objects if each["kind"] == "Service" and each["spec"]["clusterIP"] == "None"]
     headless = {
-        f"dns:///{each['metadata']['name']}.rdiverse.svc:{port['port']}"
-        for each in objects if each["kind"] == "Service" and each["spec"]["clusterIP"] == "None" for port in each["spec"]["ports"]
-    }  # fmt: skip
+        f"dns:///{each['metadata']['name']}.rdiverse.svc:{port['port']}" for each in services for port in each["spec"]["ports"]
+    }
     told = {address for address in embedded(objects, "cluster.yaml")["addresses"].values() if address}
     for _, pod in pod_specs(objects):
         environment = [entry for container in pod["containers"] for entry in container.get("env", [])]
@@ -116,7 +116,7 @@ def test_servers_of_models_are_as_kserve_wants_them(release: str) -> None:
         if each["kind"] != "InferenceService":
             continue
         assert each["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] == "Standard"
-        assert each["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"] == "external"
+        assert each["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"] == "none"
         predictor = each["spec"]["predictor"]
         assert predictor["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
         assert not {"minReplicas", "maxReplicas"} & set(predictor), "an upgrade would undo a run's scaling"
