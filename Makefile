@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 WORKERS := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh locks bench clean
+.PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,12 @@ pipelines-fresh: pipelines  ## Fail when the committed pipelines are not what th
 
 locks: install  ## Resolve anew what each image installs; rewrites services/requirements/*.txt.
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python services/requirements/lock.py
+
+manifests: install  ## Render manifests/ and the tables of docs/ from the chart.
+	$(BIN)/python -m manifests.rendering
+
+manifests-fresh: manifests  ## Fail when the committed manifests and tables are not what the chart gives.
+	@test -z "$$(git status --porcelain -- manifests docs/values.md docs/security.md)" || { git status --short -- manifests docs/values.md docs/security.md; echo "stale manifests: run 'make manifests' and commit" >&2; exit 1; }
 
 bench: install  ## Measure; rewrites benchmarks/results.json.
 	$(BIN)/python -m benchmarks

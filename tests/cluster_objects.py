@@ -39,6 +39,7 @@ BIG: Object = {
     "image": {"pullSecrets": ["pull"], "tag": "1.2.3", "digests": {"training": "sha256:" + "0" * 64}},
     "workspace": {"existingClaim": "theirs"},
     "reflection": False,
+    "networkPolicy": {"moreEgress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 9000, "protocol": "TCP"}]}]},
 }
 RELEASES: dict[str, Object] = {
     "8gpu": profile_values("8gpu"),

@@ -77,7 +77,7 @@ def test_users_may_be_left_to_the_platform() -> None:
 def test_secrets_are_mounted_only_where_they_are_used(release: str) -> None:
     for name, pod in pod_specs(rendered(release)):
         secrets = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
-        if name.startswith("PyTorchJob") or name.startswith("Pod "):
+        if name.startswith(("PyTorchJob", "Pod ")):
             assert secrets == {"rdiverse-client"}, name
         elif name.startswith("InferenceService"):
             assert secrets <= {"rdiverse-server"}, name

@@ -31,11 +31,17 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Hub, object storage, trackers. */}}
-{{- define "rdiverse.internetEgress" -}}
+{{/* Hub, object storage, trackers: rules, or nothing. */}}
+{{- define "rdiverse.outside" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- if and $policy.internetTo (not .Values.hub.offline) }}
 - to:
-    {{- toYaml .Values.networkPolicy.internetTo | nindent 4 }}
+    {{- toYaml $policy.internetTo | nindent 4 }}
   ports: [{port: 443, protocol: TCP}]
+{{- end }}
+{{- with $policy.moreEgress }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "rdiverse.milvusPort" -}}

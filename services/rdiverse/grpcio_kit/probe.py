@@ -1,4 +1,4 @@
-"""Asks a server over TLS whether it is well, for the kubelet, whose own gRPC probe speaks none: `python -m rdiverse.grpcio_kit.probe`.
+"""Asks a server over TLS whether it is well: `python -m rdiverse.grpcio_kit.probe`. The kubelet's own gRPC probe speaks no TLS.
 
 Ends with status 0 when the health service says SERVING, else 1.
 """
