@@ -62,3 +62,32 @@ def test_export_and_rollback(address, tmp_path):
     with pytest.raises(RpcFailure, match="UNKNOWN_RUN"):
         commands.export(address, "nobody", tmp_path / "none.jsonl")
     assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_an_exported_memory_comes_back(address, tmp_path):
+    items = [
+        Item("What is 1 + 2?", program="def f(a, b): return a + b", answer="3", share=0.5),
+        Item("again", "def f(a): return a"),
+    ]
+    with DiversityClient(address) as client:
+        client.commit("kept", 1, items)
+        client.commit("kept", 2, items[:1])
+        file = tmp_path / "kept.jsonl"
+        assert commands.export(address, "kept", file) == 3
+        for _ in range(2):
+            assert commands.restore(address, "restored", file) == 3
+        before, after = (client.get_stats(run) for run in ("kept", "restored"))
+        assert [(each.iteration, each.items) for each in after.iterations] == [(1, 2), (2, 1)]
+        assert (after.dimension, after.representation) == (before.dimension, before.representation)
+        scores = [client.score(run, items, before_iteration=3) for run in ("kept", "restored")]
+        assert [(one.s_max, one.s_mean) for one in scores[0]] == [(one.s_max, one.s_mean) for one in scores[1]]
+    assert commands.export(address, "restored", tmp_path / "restored.jsonl") == 3
+    assert (tmp_path / "restored.jsonl").read_text() == file.read_text()
+
+
+def test_only_an_exported_memory_is_restored(address, tmp_path):
+    (tmp_path / "other.jsonl").write_text('{"question": "What is 1 + 2?"}\n')
+    with pytest.raises(commands.NotExportedError, match=r"other\.jsonl: is no exported memory"):
+        commands.restore(address, "other", tmp_path / "other.jsonl")
+    with pytest.raises(RpcFailure):
+        commands.stats(address, "other")

@@ -59,6 +59,20 @@ def export(run: Run, path: Annotated[Path, typer.Argument(help="JSONL file to wr
 
 
 @memory.command()
+def restore(
+    run: Run,
+    path: Annotated[Path, typer.Argument(help="JSONL file that `export` wrote.", exists=True, dir_okay=False)],
+    address: Address,
+    text: Annotated[bool, typer.Option("--text", help="A memory of the questions' words: a run's without SAM.")] = False,
+) -> None:
+    """Bring an exported memory back, into a run that remembers nothing or the same."""
+    from rdiverse.diversity import commands
+
+    with _answers():
+        typer.echo(f"{commands.restore(address, run, path, 'text' if text else 'program')} items in run {run}")
+
+
+@memory.command()
 def rollback(
     run: Run, to_iteration: Annotated[int, typer.Argument(help="The last iteration to keep.", min=0)], address: Address
 ) -> None:
@@ -72,10 +86,10 @@ def rollback(
 @contextmanager
 def _answers() -> Iterator[None]:
     """Turn a refusal or a silence of the service into one readable error."""
-    from rdiverse.diversity.commands import ExportTooLargeError
+    from rdiverse.diversity.commands import ExportTooLargeError, NotExportedError
     from rdiverse.grpcio_kit.client import RpcFailure
 
     try:
         yield
-    except (RpcFailure, ExportTooLargeError) as error:
+    except (RpcFailure, ExportTooLargeError, NotExportedError) as error:
         fail(str(error), FAILED)

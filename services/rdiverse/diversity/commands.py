@@ -101,7 +101,7 @@ def restore(address: str, run: str, path: Path, representation: Representation =
     except (TypeError, ValueError) as error:
         raise NotExportedError(f"{path}: is no exported memory: {error}") from error
     with DiversityClient(address) as client:
-        for iteration in range(1, max((row.iteration for row in rows), default=0) + 1):
+        for iteration in sorted({row.iteration for row in rows}):
             kept = [row for row in rows if row.iteration == iteration]
             items = [Item(row.question, program=row.program, answer=row.answer, share=row.share) for row in kept]
             client.commit(run, iteration, items, representation=representation)
