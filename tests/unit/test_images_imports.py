@@ -13,7 +13,7 @@ TOOL = lock_tool()
 OWN = ("rdiverse", "rdiverse_pipelines")
 GRADING = ("rdiverse.grading.worker", "rdiverse.grading.precise", "rdiverse.grading.symbolic")
 """The pool's process is started by name, and loads the others by name."""
-STEPS = ("rdiverse_pipelines.components", "rdiverse_pipelines.steps", "rdiverse_pipelines.dag")
+STEPS = tuple(f"rdiverse_pipelines.{name}" for name in ("components", "steps", "cluster", "remote", "dag"))
 ENTRY_POINTS = {
     "inference": ("rdiverse.inference.server", "rdiverse.inference.vllm_process", *GRADING),
     "diversity": ("rdiverse.diversity.server", "rdiverse.diversity.milvus_lite", "rdiverse.diversity.commands"),
