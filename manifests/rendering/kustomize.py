@@ -53,7 +53,7 @@ def _without_helm(found: Object) -> Object:
 
 
 def _monitors(found: Object) -> bool:
-    return found["apiVersion"] == MONITORING or found["metadata"]["labels"]["app.kubernetes.io/component"] == "monitoring"
+    return bool(found["apiVersion"] == MONITORING or found["metadata"]["labels"]["app.kubernetes.io/component"] == "monitoring")
 
 
 def _write(folder: Path, kind: str, objects: list[Object], resources: list[str] | None = None) -> None:

@@ -37,7 +37,8 @@ def page() -> str:
     return (
         "# Values of the chart\n\n"
         "Made from the comments of `helm/rdiverse/values.yaml` by `make manifests`. Unknown values are refused.\n"
-        "`config` takes a few fields that have no default here: `encoder.dimension`, `prompts.coder`, and the rest of `inference`.\n"
+        "`config` takes a few fields that have no default here:"
+        " `encoder.dimension`, `prompts.coder`, and the rest of `inference`.\n"
         "Profiles: `values-8gpu.yaml` (these defaults), `values-4gpu.yaml`, `values-cpu.yaml`.\n\n"
         f"| value | default | |\n|---|---|---|\n{rows}\n"
     )
