@@ -74,3 +74,8 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> str:
     """The text before the first stop string in it."""
     places = [place for string in stop if (place := text.find(string)) >= 0]
     return text[: min(places)] if places else text
+
+
+def visible(tokens: Sequence[int], eos: Sequence[int]) -> Sequence[int]:
+    """The tokens of a completion's text: an end-of-sequence token is none, special or not."""
+    return tokens[:-1] if tokens and tokens[-1] in eos else tokens

@@ -15,7 +15,7 @@ from rdiverse.inference.engine import Completion, Finish, GenerationRequest, Pro
 from rdiverse.inference.folders import model_folder
 from rdiverse.inference.loading import LoadedModel, load_model
 from rdiverse.inference.scheduling import Chunk, Job, Scheduler
-from rdiverse.inference.tokens import cut_at_stop
+from rdiverse.inference.tokens import cut_at_stop, visible
 from rdiverse.runs.weights import CheckpointError
 from rdiverse.selfplay.prompts import RenderedPrompt
 
@@ -198,7 +198,7 @@ class _Batch:
         return self._loaded.tokens.met_stop(row.params.stop, tokens)
 
     def _emit(self, done: list[Row]) -> None:
-        texts = self._loaded.tokens.decode([_visible(row, self._loaded.eos) for row in done])
+        texts = self._loaded.tokens.decode([visible(row.tokens, self._loaded.eos) for row in done])
         completions: dict[Job, list[Completion]] = {}
         for row, text in zip(done, texts, strict=True):
             job = self._owners[row]
@@ -229,11 +229,6 @@ def _row(job: Job, position: int, sample: int, prompt: int, max_model_len: int) 
         cancelled=lambda: job.cancelled,
         wants_logprobs=request.logprobs,
     )
-
-
-def _visible(row: Row, eos: Sequence[int]) -> list[int]:
-    """The tokens of a completion's text: an end-of-sequence token is none, special or not."""
-    return row.tokens[:-1] if row.tokens and row.tokens[-1] in eos else row.tokens
 
 
 def _expect(expected: str, present: str) -> None:

@@ -167,7 +167,7 @@ class VllmEngine:
                     output = await self._run(ids, request, position)
         finally:
             self._waiting -= waiting
-        return vllm_library.completions(request, position, output, version)
+        return vllm_library.completions(request, position, output, version, self._tokens, self._eos)
 
     async def _run(self, ids: Sequence[int], request: GenerationRequest, position: int) -> Any:
         sampling = vllm_library.sampling(request, position, self._max_model_len - len(ids), self._eos)

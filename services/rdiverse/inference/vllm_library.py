@@ -8,6 +8,7 @@ from typing import Any
 
 from rdiverse.config import EngineConfig
 from rdiverse.inference.engine import Completion, Finish, GenerationRequest
+from rdiverse.inference.tokens import Tokens, cut_at_stop, visible
 
 HOTTEST = 2
 """vLLM's largest temperature."""
@@ -64,25 +65,29 @@ def sampling(request: GenerationRequest, position: int, room: int, eos: Sequence
         stop_token_ids=list(eos),
         seed=_seed(request, position),
         logprobs=0 if request.logprobs else None,
+        detokenize=bool(params.stop),
         skip_special_tokens=True,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
 
-def completions(request: GenerationRequest, position: int, output: Any, weights: str) -> list[Completion]:
-    """All samples of one prompt."""
+def completions(
+    request: GenerationRequest, position: int, output: Any, weights: str, tokens: Tokens, eos: Sequence[int]
+) -> list[Completion]:
+    """All samples of one prompt. Decoded as by the other engine: vLLM leaves out the bytes of a cut character."""
+    texts = tokens.decode([visible(sample.token_ids, eos) for sample in output.outputs])
     return [
         Completion(
             prompt_index=request.first_prompt + position,
             sample_index=request.first_sample + sample.index,
-            text=sample.text,
+            text=cut_at_stop(text, request.params.stop),
             finish=Finish.STOP if sample.finish_reason == "stop" else Finish.LENGTH,
             prompt_tokens=len(output.prompt_token_ids),
             completion_tokens=len(sample.token_ids),
             weights=weights,
             logprobs=logprobs(sample) if request.logprobs else (),
         )
-        for sample in output.outputs
+        for sample, text in zip(output.outputs, texts, strict=True)
     ]
 
 
