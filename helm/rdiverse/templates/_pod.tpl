@@ -89,7 +89,7 @@ securityContext:
 startupProbe:
   {{- include "rdiverse.probe" (merge (dict "service" "liveness") .) | nindent 2 }}
   periodSeconds: 5
-  timeoutSeconds: 5
+  timeoutSeconds: 10
   failureThreshold: {{ max 1 (div (int .startupSeconds) 5) }}
 livenessProbe:
   {{- include "rdiverse.probe" (merge (dict "service" "liveness") .) | nindent 2 }}
@@ -98,8 +98,8 @@ livenessProbe:
   failureThreshold: 6
 readinessProbe:
   {{- include "rdiverse.probe" (merge (dict "service" "") .) | nindent 2 }}
-  periodSeconds: 5
-  timeoutSeconds: 5
+  periodSeconds: 10
+  timeoutSeconds: 10
   failureThreshold: 2
 # Its address is handed out for a moment after it was told to end.
 lifecycle: {preStop: {exec: {command: [sleep, "5"]}}}
