@@ -42,15 +42,16 @@ def measure(engine_name: str) -> dict[str, Any]:
     config = local_config(engine_name)
     texts = questions(config)
     loop = asyncio.new_event_loop()
-    engine = started_engine(config, loop)
     with server(engine_name) as address, GradingPool() as pool, SolverClient(address) as solver:
+        engine = started_engine(config, loop)
+        wait_ready(address)
         judge = Judge(pool)
         taken = rounds(
             lambda: solver.solve(texts, SAMPLES, seed=SEED, sampling=SAMPLING),
             lambda: loop.run_until_complete(_bare(engine, judge, config, texts)),
         )
         judge.close()
-    loop.run_until_complete(engine.close())
+        loop.run_until_complete(engine.close())
     return figures("overhead_vs_engine", taken)
 
 
@@ -97,7 +98,7 @@ def started_engine(config: RunConfig, loop: asyncio.AbstractEventLoop) -> Any:
 
 @contextmanager
 def server(engine_name: str) -> Iterator[str]:
-    """A Solver in a process of its own; gives its address."""
+    """Start a Solver in a process of its own; gives its address."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         port, metrics_port = one.getsockname()[1], other.getsockname()[1]
     address = f"127.0.0.1:{port}"
@@ -105,14 +106,14 @@ def server(engine_name: str) -> Iterator[str]:
     command += ["--listen", address, "--metrics-port", str(metrics_port), f"inference.engine={engine_name}"]
     process = subprocess.Popen(command, stdout=sys.stderr, env=os.environ | {"OMP_NUM_THREADS": "1"})
     try:
-        _wait_ready(address)
         yield address
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _wait_ready(address: str) -> None:
+def wait_ready(address: str) -> None:
+    """Wait until a server has its model."""
     with ModelControlClient(address) as client:
         for _ in range(1500):
             try:

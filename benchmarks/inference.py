@@ -36,6 +36,7 @@ def measure() -> dict[str, Any]:
     found = {"prompts": PROMPTS, "samples": SAMPLES} | common.measure("transformers") | {"vllm": _on_vllm()}
     loop = asyncio.new_event_loop()
     with common.server("transformers") as address, LanguageModelClient(address) as model:
+        common.wait_ready(address)
         prompts = [common.prompt(config, question) for question in questions[:128]]
         protocol = common.rounds(
             lambda: loop.run_until_complete(_open_inference(address, prompts)),
