@@ -54,7 +54,7 @@ def crd(kind: str) -> dict[str, Any]:
     if not folder:
         pytest.skip("RDIVERSE_CRDS_DIR names no folder of CustomResourceDefinitions")
     [path] = Path(folder).glob(f"*-{kind}.yaml")
-    versions = yaml.safe_load(path.read_text())["spec"]["versions"]
+    versions = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]["versions"]
     [schema] = [version["schema"]["openAPIV3Schema"] for version in versions if version["name"] in {"v1beta1", "v1"}]
     return schema
 

@@ -26,7 +26,7 @@ components.load_component_from_file(sys.argv[1])(config=open(sys.argv[2]).read()
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_five_iterations_from_the_committed_yaml(tmp_path: Path) -> None:
     less = ("challenger.training.steps=1", "solver.training.steps=1", "evaluation.samples=1")
     config = load_config(LOCAL, [*SMALL, *less, "iterations=5", "run_id=five", f"workspace={tmp_path}"])

@@ -8,7 +8,7 @@ from typing import Any
 HEALTH = "/apis/v2beta1/healthz"
 SECONDS = 10.0
 INSTALL = (
-    "Install Kubeflow Pipelines 2.5 or newer, or reach it with:"
+    "Install Kubeflow Pipelines 2.17, or reach it with:"
     " kubectl port-forward -n kubeflow svc/ml-pipeline 8888:8888 (then --endpoint http://127.0.0.1:8888)"
 )
 NEW_TOKEN = (

@@ -38,7 +38,7 @@ OPERATORS = (
         "pytorchjobs",
         "control-plane=kubeflow-training-operator",
         "Install the training operator 1.9: kubectl apply --server-side -k"
-        " 'github.com/kubeflow/training-operator.git/manifests/overlays/standalone?ref=v1.9.3'",
+        " 'github.com/kubeflow/training-operator.git/manifests/overlays/standalone?ref=v1.9.4'",
     ),
 )
 
