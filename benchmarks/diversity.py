@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 from tests.diversity_servers import Lite, Service, running
 
 from rdiverse.diversity.client import DiversityClient, Item
+from rdiverse.diversity.memory.milvus import MilvusMemory
+from rdiverse.diversity.memory.milvus_connection import MilvusConnection
+from rdiverse.diversity.sam import Embedded, Origin
+from rdiverse.diversity.scoring import mean_cosines
 from rdiverse.selfplay.repetition import cluster
 
 DIMENSION = 1536
@@ -36,6 +40,7 @@ BLEU_SAMPLE = 384
 REPEATS = 3
 SEED = 0
 RUN = "bench"
+_SECONDS = 60.0
 
 Vectors = NDArray[np.float32]
 
@@ -60,7 +65,7 @@ def _measured(rng: np.random.Generator, lite: Lite, service: Service, client: Di
     client.delete_run("commit")
     held, seen = [], 0
     sizes = ITERATIONS + (LARGER if psutil.virtual_memory().available > LARGER_NEEDS_BYTES else ())
-    growth, means = {}, {}
+    growth = {}
     batch = _unit(rng, BATCH)
     for iteration, size in enumerate(sizes, start=1):
         vectors = _unit(rng, size)
@@ -69,12 +74,12 @@ def _measured(rng: np.random.Generator, lite: Lite, service: Service, client: Di
         client.commit(RUN, iteration, _items(vectors))
         few = _items(batch[:GROWTH_BATCH])
         growth[str(seen)] = _typical(lambda few=few, iteration=iteration: client.score(RUN, few, iteration + 1))  # type: ignore[misc]
-        means[seen] = _mean_seconds(held, batch)
         if seen == 20_000:
             ours = _cpu([server, store], lambda iteration=iteration: client.score(RUN, _items(batch), iteration + 1))  # type: ignore[misc]
         if seen == 100_000:
             against = _against_arithmetic(service, client, held, batch, iteration + 1)
             resident = store.memory_info().rss - empty
+            mean_small, mean_large = _mean_growth(lite, batch, 2, iteration + 1)
     bleu = _bleu_cpu_seconds()
     return {
         "cpu_ratio_vs_bleu": bleu / ours,
@@ -82,7 +87,8 @@ def _measured(rng: np.random.Generator, lite: Lite, service: Service, client: Di
         "cpu_seconds_bleu": bleu,
         "bleu_pairs_measured": BATCH if _full() else BLEU_SAMPLE,
         **against,
-        "mean_cost_growth": means[100_000] / means[1000],
+        "mean_cost_growth": mean_large / mean_small,
+        "mean_seconds_2048": {"1000": mean_small, "100000": mean_large},
         "growth_seconds_512": growth,
         "commit_items_per_second": COMMITTED / committed,
         "memory_mib_per_100k_items": resident / 2**20,
@@ -122,12 +128,24 @@ def _product_and_max(held: list[Vectors], batch: Vectors) -> Vectors:
     return best
 
 
-def _mean_seconds(held: list[Vectors], batch: Vectors) -> float:
-    """S_mean of a batch from the stored sums: what is left of it once they are made."""
-    sums = [vectors.sum(axis=0, dtype=np.float64) for vectors in held]
-    count = sum(map(len, held))
-    wide = batch.astype(np.float64)
-    return statistics.median(_seconds(lambda: wide @ (np.sum(sums, axis=0) / count)) for _ in range(51))
+def _mean_growth(lite: Lite, batch: Vectors, small: int, large: int) -> tuple[float, float]:
+    """Seconds of the service's own S_mean over a memory seen before iteration `small` and before `large`, in turn."""
+    connection = MilvusConnection(lite.uri)
+    memory = MilvusMemory(connection)
+    ledger = memory.ledger(RUN, _SECONDS)
+    assert ledger is not None  # noqa: S101
+    embedded = [Embedded(vector, Origin.VECTOR) for vector in batch]
+
+    def means(before: int) -> None:
+        total, count = memory.total(ledger, before, _SECONDS)
+        mean_cosines(embedded, total, count)
+
+    seconds: dict[int, list[float]] = {small: [], large: []}
+    for _ in range(51):
+        for before, found in seconds.items():
+            found.append(_seconds(lambda before=before: means(before)))  # type: ignore[misc]
+    connection.close()
+    return statistics.median(seconds[small]), statistics.median(seconds[large])
 
 
 def _bleu_cpu_seconds() -> float:

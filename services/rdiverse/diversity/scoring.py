@@ -68,7 +68,7 @@ def penalties(embedded: Sequence[Embedded], labels: Sequence[int], seen: Seen | 
     shares = iter(p_rep(clustered, len(labels)).tolist())
     repetition = [next(shares) if label >= 0 else 1.0 for label in labels]
     rows = iter(range(len(embedded)))
-    means = _means(embedded, seen)
+    means = mean_cosines(embedded, seen.total, seen.count) if seen is not None else np.zeros(0)
     results = []
     for item, share, label in zip(embedded, repetition, labels, strict=True):
         if seen is None:
@@ -84,11 +84,13 @@ def penalties(embedded: Sequence[Embedded], labels: Sequence[int], seen: Seen | 
     return results
 
 
-def _means(embedded: Sequence[Embedded], seen: Seen | None) -> NDArray[np.float64]:
-    """Mean cosine against the memory: a dot product with the mean vector, which must not be normalised again."""
+def mean_cosines(embedded: Sequence[Embedded], total: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Mean cosine of each embedded item to `count` remembered vectors of sum `total`, in the order of the items.
+
+    A dot product with the mean vector, which must not be normalised again.
+    """
     vectors = [item.vector for item in embedded if item.vector is not None]
-    if seen is None or not vectors:
+    if not vectors:
         return np.zeros(0)
-    mean = seen.total / seen.count
-    means: NDArray[np.float64] = np.clip(np.stack(vectors).astype(np.float64) @ mean, -1, 1)
+    means: NDArray[np.float64] = np.clip(np.stack(vectors).astype(np.float64) @ (total / count), -1, 1)
     return means

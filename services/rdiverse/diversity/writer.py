@@ -1,4 +1,4 @@
-"""One process writes to a memory: here by a lock of this machine, on a cluster by a Lease as well."""
+"""One process writes to a memory: on one machine by a lock, between machines by its claim in the memory (`milvus_claim`)."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def writer_lock(uri: str) -> Iterator[None]:
     """Hold this machine's lock on the Milvus at `uri`. Raises WriterBusyError when another process keeps it.
 
     It keeps two writers of one machine apart at once; between machines the memory itself tells the older writer that
-    it is none any more (`MilvusMemory.claim`).
+    it is none any more (`milvus_claim.Claim`).
     """
     path = _lock_path(uri)
     end = time.monotonic() + _PATIENCE_SECONDS
