@@ -116,5 +116,6 @@ def test_the_ui_sees_typed_artifacts() -> None:
     }
     assert kinds["report"] == {"system.HTML"}
     assert kinds["evaluate"] == kinds["evaluate-base"] == {"system.Metrics"}
-    assert kinds["propose"] == kinds["label"] == kinds["curate"] == {"system.Dataset"}
+    assert kinds["propose"] == kinds["label"] == {"system.Dataset"}
+    assert kinds["curate"] == {"system.Dataset", "system.Metrics"}
     assert kinds["train-challenger"] == kinds["train-solver"] == {"system.Model"}

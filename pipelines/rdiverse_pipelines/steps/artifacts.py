@@ -31,6 +31,13 @@ def describe_evaluation(run: RunContext, record: StepRecord, artifact: dsl.Metri
             artifact.log_metric(metric, figures[metric])
 
 
+def describe_curation(record: StepRecord, artifact: dsl.Metrics) -> None:
+    """Put what was measured of an iteration's questions into the UI's table; seeds are no measurement."""
+    for metric, value in record.results.items():
+        if metric != "seed" and isinstance(value, int | float):
+            artifact.log_metric(metric, value)
+
+
 def _scalars(record: StepRecord) -> dict[str, int | float | str]:
     return {key: value for key, value in record.results.items() if isinstance(value, int | float | str)}
 
