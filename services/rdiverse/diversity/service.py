@@ -29,7 +29,7 @@ from rdiverse.v1.errors_pb2 import ErrorReason
 _REPLAY_AT_ONCE = 1000
 _COMPUTING = 2
 _FEW = 32
-_TURNS = 12
+_TURNS = 8
 """Calls that search and compute at once. The others wait before it: all going on together would hold up health checks."""
 
 T = TypeVar("T")
