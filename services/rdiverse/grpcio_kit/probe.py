@@ -5,6 +5,7 @@ Ends with status 0 when the health service says SERVING, else 1.
 
 import argparse
 import sys
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -22,8 +23,8 @@ def serving(address: str, service: str, name: str, tls: TlsFolder) -> bool:
     options = [("grpc.ssl_target_name_override", name), ("grpc.enable_http_proxy", 0)]
     with grpc.secure_channel(address, tls.channel_credentials(), options) as channel:
         try:
-            request = health_pb2.HealthCheckRequest(service=service)
-            found = health_pb2_grpc.HealthStub(channel).Check(request, timeout=SECONDS)
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            found = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=SECONDS)
         except grpc.RpcError as error:
             print(f"{address}: {error}", file=sys.stderr)  # noqa: T201  the kubelet shows it in the pod's events
             return False
