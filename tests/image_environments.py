@@ -19,7 +19,7 @@ from tests.images import ROOT, ancestry, lock_tool
 TOOL = lock_tool()
 USER = 65532
 """Whose the processes are in an image; here too, where the tests may choose: installed files are then not theirs to change."""
-START_SECONDS = 120
+START_SECONDS = 300
 ONLY_IN_CUDA_BUILDS = {
     "cuda-core", "cuda-tile", "fastsafetensors", "flashinfer-python", "humming-kernels", "instanttensor", "nccl-extensions",
     "nccl4py", "nvtx", "pynvvideocodec", "quack-kernels", "tilelang", "tokenspeed-mla", "tokenspeed-triton",
@@ -75,7 +75,7 @@ class Environment:
                     found[name] = value.replace(place, str(here), 1)
         return found | {"PATH": f"{self.root / 'bin'}:/usr/bin:/bin", "TMPDIR": str(self.temporary), "OMP_NUM_THREADS": "1"}
 
-    def run(self, *command: str | Path, seconds: float = 120) -> str:
+    def run(self, *command: str | Path, seconds: float = 300) -> str:
         """Run a command to its end. Returns what it printed; fails when the command does."""
         done = subprocess.run(
             self._command(command), env=self.settings, cwd=self.workspace, capture_output=True, text=True, timeout=seconds,
