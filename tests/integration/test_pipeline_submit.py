@@ -79,6 +79,14 @@ def test_a_package_is_compiled_when_none_is_given(world: World, url: str) -> Non
     assert images == {"registry.example/team/rdiverse-pipelines:0.1.0"}
 
 
+def test_a_volume_that_was_there_before_the_release(world: World, url: str) -> None:
+    world.objects = {"configmaps/rdiverse-run", "persistentvolumeclaims/theirs"}
+    done = submit(url, "--workspace-claim", "theirs", "--client-secret", "ours")
+    assert done.exit_code == 0, done.output
+    parameters = world.runs[0]["runtime_config"]["parameters"]
+    assert (parameters["workspace"], parameters["client_secret"]) == ("theirs", "ours")
+
+
 def test_uploading_again_makes_a_version(world: World, url: str) -> None:
     for _ in range(2):
         done = run("upload", COMPILED / "iterations-5.yaml", "--endpoint", url)

@@ -51,8 +51,11 @@ class Findings:
     unknown: list[str]
 
 
-def look(namespace: str, release: str) -> Findings:
-    """Look by the kubeconfig at hand (or the pod's own account). Without one, nothing is known."""
+def look(namespace: str, release: str, workspace: str) -> Findings:
+    """Look for the operators, the release and its volume (the claim `workspace`).
+
+    By the kubeconfig at hand, or the pod's own account; without either, nothing is known.
+    """
     from kubernetes import client
     from kubernetes.config.config_exception import ConfigException
 
@@ -68,7 +71,7 @@ def look(namespace: str, release: str) -> Findings:
     try:
         for operator in OPERATORS:
             missing += _without(api, operator, unknown)
-        missing += _without_release(api, namespace, release, unknown)
+        missing += _without_release(api, namespace, release, workspace, unknown)
     except api_errors() as error:
         status = getattr(error, "status", None)
         what = "refuses the kubeconfig's credentials" if status == 401 else "cannot be asked"
@@ -110,14 +113,14 @@ def _without(api: Any, operator: Operator, unknown: list[str]) -> Iterator[str]:
         yield f"{operator.name} {state}, although its CustomResourceDefinition is there. {operator.install}"
 
 
-def _without_release(api: Any, namespace: str, release: str, unknown: list[str]) -> Iterator[str]:
+def _without_release(api: Any, namespace: str, release: str, workspace: str, unknown: list[str]) -> Iterator[str]:
     from kubernetes import client
     from kubernetes.client.exceptions import ApiException
 
     core = client.CoreV1Api(api)
     wanted = (
         ("ConfigMap", f"{release}-run", core.read_namespaced_config_map),
-        ("PersistentVolumeClaim", f"{release}-workspace", core.read_namespaced_persistent_volume_claim),
+        ("PersistentVolumeClaim", workspace, core.read_namespaced_persistent_volume_claim),
     )
     for kind, name, read in wanted:
         try:
@@ -127,7 +130,7 @@ def _without_release(api: Any, namespace: str, release: str, unknown: list[str])
                 unknown.append(f"{kind} {name} in namespace {namespace}: may not be looked at")
             elif error.status == 404:
                 yield (
-                    f"{kind} {name} is missing in namespace {namespace}, which release {release!r} of the chart makes."
+                    f"{kind} {name} is missing in namespace {namespace}; release {release!r} of the chart makes or uses it."
                     f" Install it: helm install {release} helm/rdiverse -n {namespace} -f values.yaml"
                 )
             else:

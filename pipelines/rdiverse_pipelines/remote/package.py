@@ -53,14 +53,20 @@ def check_iterations(config: RunConfig, package: Path) -> None:
 
 
 def parameters(
-    config: RunConfig, release: str, node_selector: dict[str, str] | None = None, tolerations: list[Any] | None = None
+    config: RunConfig,
+    release: str,
+    *,
+    workspace: str = "",
+    client_secret: str = "",
+    node_selector: dict[str, str] | None = None,
+    tolerations: list[Any] | None = None,
 ) -> dict[str, Any]:
-    """The pipeline's parameters for a run in a release of the chart, by the chart's own names."""
+    """The pipeline's parameters for a run in a release of the chart; names that are not given are the chart's own."""
     return {
         "config": dump_config(config),
         "settings": f"{release}-run",
-        "workspace": f"{release}-workspace",
-        "client_secret": f"{release}-client",
+        "workspace": workspace or f"{release}-workspace",
+        "client_secret": client_secret or f"{release}-client",
         "node_selector": node_selector or {},
         "tolerations": tolerations or [],
     }

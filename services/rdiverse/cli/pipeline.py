@@ -76,6 +76,8 @@ def submit(
     image_prefix: ImagePrefix = "",
     image_tag: ImageTag = "",
     release: Annotated[str, typer.Option(help="Helm release that the run belongs to.")] = "rdiverse",
+    workspace_claim: Annotated[str, typer.Option(help="PersistentVolumeClaim of runs; default: <release>-workspace.")] = "",
+    client_secret: Annotated[str, typer.Option(help="Secret of the servers' clients; default: <release>-client.")] = "",
     namespace: Namespace = "kubeflow",
     experiment: Annotated[str, typer.Option(help="Experiment of Kubeflow Pipelines.")] = "rdiverse",
     node_selector: Annotated[str, typer.Option(help="Labels of nodes for the steps' pods, as in '{pool: cpu}'.")] = "{}",
@@ -102,13 +104,20 @@ def submit(
             package = Path(folder) / "pipeline.yaml"
             compile_package(pipeline_iterations(resolved), package, image_prefix, image_tag)
         check_iterations(resolved, package)
-        found = installed.look(namespace, release)
+        arguments = parameters(
+            resolved,
+            release,
+            workspace=workspace_claim,
+            client_secret=client_secret,
+            node_selector=selected,
+            tolerations=tolerated,
+        )
+        found = installed.look(namespace, release, arguments["workspace"])
         for unknown in found.unknown:
             typer.echo(f"not checked: {unknown}", err=True)
         if found.missing:
             fail("\n".join(found.missing), FAILED)
         try:
-            arguments = parameters(resolved, release, selected, tolerated)
             where = _endpoint(endpoint, token_file, ca_file)
             sent = send.submit(where, namespace, package, arguments, resolved.resolved_run_id, experiment)
         except EndpointError as error:
