@@ -1,4 +1,8 @@
-"""`helm test`: one item through the diversity service and back out, one question to each model. Ends with status 1 on a fault."""
+# ruff: noqa: INP001, T201  a script that stands alone and talks to whoever reads its log
+"""`helm test`: one item through the diversity service and back out, one question to each model.
+
+Ends with status 1 on a fault.
+"""
 
 import os
 import sys
