@@ -120,7 +120,7 @@ def test_inference_solves_with_vllm(environment: Environment):
 def test_training_trains_a_step(environment: Environment):
     assert "Usage" in environment.run("rdiverse", "train", "--help")
     environment.run("python", "-m", "torch.distributed.run", "--help")
-    rows = [{"question": QUESTION, "answer": "7", "source": "new", "iteration": 1, "share": 0.5}] * 4
+    rows = [{"question": QUESTION, "answer": "7", "source": "new", "iteration": 1, "share": 0.5}] * 8
     write_table(environment.workspace / "dataset.parquet", DATASET, rows)
     config = Path(shutil.copy(ROOT / "configs" / "local.yaml", environment.workspace / "config.yaml"))
     for file in (config, environment.workspace / "dataset.parquet"):
