@@ -25,7 +25,7 @@ WARM_UP = min(30.0, SECONDS / 3)
 CLIENTS = 64
 DIMENSION = 256
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(SECONDS + 240)]
+pytestmark = [pytest.mark.long, pytest.mark.alone, pytest.mark.timeout(SECONDS + 240)]
 
 
 @pytest.fixture(scope="module")
