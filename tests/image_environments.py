@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from tests.images import ROOT, ancestry, lock_tool
 
 TOOL = lock_tool()
 USER = 65532
-"""Whose the processes are in an image; here too, where the tests may choose: installed files are then not theirs to change."""
+"""Whose the processes are in an image; here too, where that is possible: installed files are then not theirs to change."""
 START_SECONDS = 300
 ONLY_IN_CUDA_BUILDS = {
     "cuda-core", "cuda-tile", "fastsafetensors", "flashinfer-python", "humming-kernels", "instanttensor", "nccl-extensions",
@@ -165,4 +166,7 @@ def install_inference_on_cpu(environment: Environment, wheel: Path, folder: Path
 
 
 def _nobody() -> dict[str, Any]:
-    return {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
+    """As in an image, where this process may become another user and that user may reach the interpreter."""
+    interpreter = Path(sys._base_executable).resolve()
+    reachable = all(path.stat().st_mode & stat.S_IXOTH for path in (interpreter, *interpreter.parents))
+    return {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 and reachable else {}
