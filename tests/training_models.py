@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from rdiverse.config import dump_config, load_config
+from rdiverse.runs.files import written_aside
 from rdiverse.runs.tables import DATASET, write_table
 from rdiverse.training.launch.phase import Phase, Role
 
@@ -83,7 +84,8 @@ def write_phase(folder: Path, model: Path, role: Role = Role.SOLVER, seed: int =
         challenger=values,
         solver=values,
     )
-    (folder / "config.yaml").write_text(dump_config(config))
+    with written_aside(folder / "config.yaml") as aside:  # two ranks may write it at once
+        aside.write_text(dump_config(config))
     rows = [
         {"question": f"what is {n} plus 1 ?", "answer": str(n % 3), "source": "new", "iteration": 1, "share": 0.5}
         for n in range(10)
