@@ -39,7 +39,7 @@ SAVINGS: dict[str, tuple[dict[str, str | None], dict[str, Any]]] = {
 
 def without_savings(folder: Path) -> dict[str, dict[str, float]]:
     """Medians of a step on one rank with each saving left out, and with none left out, in processes of their own."""
-    from benchmarks.training import medians
+    from benchmarks._training_phase import medians
 
     from rdiverse.training.launch.local import CPU_ENVIRONMENT
 
@@ -63,7 +63,7 @@ def left_out(name: str, folder: str) -> None:
     import importlib
 
     import torch
-    from benchmarks.training import ours_seconds, phase_of
+    from benchmarks._training_phase import ours_seconds, phase_of
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     for where, value in SAVINGS[name][1].items():

@@ -5,7 +5,6 @@ Every ratio is taken within this run, from interleaved pairs. What is measured i
 
 import json
 import os
-import random
 import statistics
 import sys
 import tempfile
@@ -16,21 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks._training_phase import medians, ours_seconds, phase_of, questions
 from benchmarks._training_savings import without_savings
 
-from rdiverse.config import RunConfig, dump_config, load_config
-from rdiverse.nano.corpus import held_out, pose, uniform_chain
-from rdiverse.nano.language import write
+from rdiverse.config import RunConfig, dump_config
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import held_lifeline
-from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.runs.weights import resolve_resource
 from rdiverse.training.launch import Phase, Role, launcher_from_environment
 
-CONFIG = Path(__file__).parents[1] / "configs" / "local.yaml"
 PAIRS = 5
-STEPS = 4
-"""Of a measured phase; the first one warms up and does not count."""
 
 
 def measure() -> dict[str, Any]:
@@ -46,31 +39,6 @@ def measure() -> dict[str, Any]:
             "seconds_per_step_without": without_savings(folder / "without"),
             "load_after": os.getloadavg()[0],
         }
-
-
-def _questions(seed: int, count: int) -> list[dict[str, Any]]:
-    rng = random.Random(seed)  # noqa: S311 - exercises
-    rows: list[dict[str, Any]] = []
-    while len(rows) < count:
-        problem = pose(uniform_chain(rng), rng)
-        if problem is not None and not held_out(problem):
-            answer = str(problem.truth)
-            rows.append({"question": write(problem, rng), "answer": answer, "source": "new", "iteration": 1, "share": 0.5})
-    return rows
-
-
-def phase_of(folder: Path, *overrides: str) -> tuple[Phase, RunConfig]:
-    """A Solver's phase of STEPS steps on 200 questions with their true answers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = load_config(CONFIG, [f"solver.training.steps={STEPS}", *overrides])
-    (folder / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    write_table(folder / "dataset.parquet", DATASET, _questions(0, 200))
-    phase = Phase(
-        role=Role.SOLVER, iteration=1, config_path=folder / "config.yaml", model=Path(resolve_resource(config.model)),
-        output=folder / "weights", resume_dir=folder / "resume", log_path=folder / "log.txt",
-        metrics_path=folder / "metrics.jsonl", events_path=folder / "events.jsonl", seed=0, dataset=folder / "dataset.parquet",
-    )  # fmt: skip
-    return phase, config
 
 
 # Against bare TRL
@@ -92,16 +60,6 @@ def _against_trl(folder: Path) -> dict[str, Any]:
         "overhead_vs_trl_pairs": [round(ratio, 3) for ratio in ratios],
         "seconds_per_step": {"ours": medians(ours), "bare_trl": medians(theirs)},
     }
-
-
-def ours_seconds(phase: Phase, config: RunConfig) -> dict[str, float]:
-    """Train in this process. Gives the median seconds of a step and of its parts."""
-    from rdiverse.training.train import build, reward_of
-
-    with reward_of(phase, config) as reward:
-        trainer, recorder = build(phase, config, reward)
-        trainer.train()
-    return medians([row["seconds"] for row in recorder.rows[1:]])
 
 
 def _bare(phase: Phase, config: RunConfig) -> dict[str, float]:
@@ -168,11 +126,6 @@ def _bare(phase: Phase, config: RunConfig) -> dict[str, float]:
 _OURS_AND_THEIRS: dict[str, Callable[[Phase, RunConfig], dict[str, float]]] = {"ours": ours_seconds, "theirs": _bare}
 
 
-def medians(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Each part's median over steps or phases."""
-    return {part: round(statistics.median(row[part] for row in rows), 4) for part in rows[0]}
-
-
 # Ranks
 
 
@@ -203,7 +156,7 @@ def _reward_overlap(folder: Path) -> dict[str, Any]:
                 [
                     [
                         row["question"]
-                        for row in _questions(3 * number + part + 1, training.prompts_per_step * training.group_size)
+                        for row in questions(3 * number + part + 1, training.prompts_per_step * training.group_size)
                     ]
                     for part in range(3)
                 ]
