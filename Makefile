@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Tests run in two processes, a file never in both.
+# Tests run in two processes, a file never in both; the long ones in the order of their folders, since the longest stand there first.
 WORKERS := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ test: install  ## Run the tests that take seconds.
 	$(BIN)/python -m pytest -m "not long" $(WORKERS) $(ARGS)
 
 test-long: install  ## Run the tests that take minutes: faults, determinism, learning, vLLM, a real Milvus.
-	$(BIN)/python -m pytest -m "long and not alone" $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -m "long and not alone" $(WORKERS) --no-loadscope-reorder $(ARGS)
 	$(BIN)/python -m pytest -m "long and alone" $(ARGS)
 	$(MAKE) test-milvus
 
