@@ -1,12 +1,12 @@
 """Kubeflow Pipelines' API in small, and a cluster that has or lacks what a run needs: enough for `rdiverse pipeline`."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlparse
+
+from tests.json_server import JsonHandler, served
 
 RESOURCES = {"serving.kserve.io": "inferenceservices", "kubeflow.org": "pytorchjobs"}
 CONTROLLERS = {"kserve-controller-manager", "kubeflow-training-operator"}
@@ -35,29 +35,12 @@ class World:
 @contextmanager
 def serving(world: World) -> Iterator[str]:
     """Serve both; gives the URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"world": world}))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(_Handler, world=world) as url:
+        yield url
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     world: World
-
-    def log_message(self, *_args: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
     def do_GET(self) -> None:
         path = urlparse(self.path)

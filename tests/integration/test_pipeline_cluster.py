@@ -149,14 +149,14 @@ def test_what_is_served_already_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_replica_stuck_on_the_old_version_brings_the_old_version_back_everywhere(tmp_path: Path) -> None:
-    with cluster(tmp_path, rollout_seconds=2) as (_release, kubelet, here):
+    with cluster(tmp_path, rollout_seconds=8) as (_release, kubelet, here):
         here.have("evaluate", 0, {"solver": FIRST})
         deaf = kubelet.pods["r-one-solver"][0].name
         kubelet.deaf = lambda pod: pod.name == deaf
         with pytest.raises(StepError) as failure:
             here.have("evaluate", 1, {"solver": SECOND})
         told = str(failure.value)
-        assert "roll-out of solver weights v2 from /weights/v2: 1 of 2 replicas after 2 s" in told
+        assert "roll-out of solver weights v2 from /weights/v2: 1 of 2 replicas after 8 s" in told
         assert f"pod {deaf} serves v1" in told
         assert "Rolled back to v1, which every replica serves" in told
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v1"] * 2
@@ -166,7 +166,7 @@ def test_a_replica_stuck_on_the_old_version_brings_the_old_version_back_everywhe
 
 
 def test_a_roll_back_after_a_crash_knows_what_was_served(tmp_path: Path) -> None:
-    with cluster(tmp_path, rollout_seconds=2) as (_release, kubelet, here):
+    with cluster(tmp_path, rollout_seconds=8) as (_release, kubelet, here):
         here.have("evaluate", 0, {"solver": FIRST})
         kubelet.deaf = lambda pod: pod.arguments[-1] == "/weights/v1"
         wanted = here._objects.inference_service("solver", SECOND, 2)

@@ -45,7 +45,9 @@ class Api:
         from kubernetes import client
 
         self.namespace = namespace
-        api_client = client.ApiClient(configuration or configured())
+        self.configuration = configuration or configured()
+        """Of kubernetes.client, for other clients of the same API server."""
+        api_client = client.ApiClient(self.configuration)
         self.custom_api = client.CustomObjectsApi(api_client)
         self.core_api = client.CoreV1Api(api_client)
         self._gone_seconds = gone_seconds

@@ -45,12 +45,14 @@ class ClusterPlace:
 
     def launcher(self) -> Launcher:
         """Make PyTorchJobs from the chart's template."""
+        from kubeflow.training import TrainingClient
+
         from rdiverse.training.launch.kubernetes import PyTorchJobLauncher
 
         return PyTorchJobLauncher(
             self._objects.settings.trainer,
             self._cluster.namespace,
-            self._api,
+            TrainingClient(client_configuration=self._api.configuration, namespace=self._cluster.namespace),
             release=self._cluster.release,
             environment={
                 "RDIVERSE_SOLVER_ADDRESS": self.address("solver"),

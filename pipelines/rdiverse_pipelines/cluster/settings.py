@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rdiverse.config.cluster import ClusterConfig, load_cluster
-from rdiverse.config.load import ConfigError
+from rdiverse.config.load import ConfigError, read_mapping
 
 AUTOSCALER = "serving.kserve.io/autoscalerClass"
 
@@ -28,21 +26,9 @@ class Settings:
     def read(cls, cluster: Path) -> "Settings":
         """Read cluster.yaml and the templates beside it. Raises ConfigError."""
         files = ("policy.yaml", "policy-service.yaml", "trainer.yaml")
-        settings = cls(load_cluster(cluster), *(_mapping(cluster.with_name(name)) for name in files))
+        settings = cls(load_cluster(cluster), *(read_mapping(cluster.with_name(name)) for name in files))
         autoscaler = (settings.policy.get("metadata", {}).get("annotations") or {}).get(AUTOSCALER)
         if autoscaler != "none":
             # KServe takes minReplicas for the number of pods under this class alone; under `external` it sets none at all.
             raise ConfigError(f"{cluster.with_name('policy.yaml')}: annotation {AUTOSCALER} = {autoscaler!r}: must be none")
         return settings
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: is no object")
-    return value

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from rdiverse.config.base import Section
-from rdiverse.config.load import ConfigError
+from rdiverse.config.load import ConfigError, faults, read_mapping
 
 ClusterPhase = Literal["train-challenger", "propose", "label", "curate", "train-solver", "evaluate", "rest"]
 """The parts of an iteration between which GPUs change hands; `rest` is what stays up when a run has ended."""
@@ -74,11 +73,6 @@ class ClusterConfig(Section):
 def load_cluster(path: Path) -> ClusterConfig:
     """Read cluster.yaml. Raises ConfigError naming file, field and fault."""
     try:
-        return ClusterConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
+        return ClusterConfig.model_validate(read_mapping(path))
     except ValidationError as error:
-        faults = (f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ConfigError("\n".join(faults)) from error
+        raise ConfigError("\n".join(f"{path}: {line}" for line in faults(error))) from error

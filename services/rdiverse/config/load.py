@@ -20,7 +20,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), **values: Any)
     `overrides` are `dotted.key=value` with the value in YAML; `values` are top-level fields that win over both
     (None: not given). Raises ConfigError.
     """
-    data = {} if path is None else _read_yaml(path)
+    data = {} if path is None else read_mapping(path)
     for override in overrides:
         _apply(data, override)
     data.update({key: value for key, value in values.items() if value is not None})
@@ -28,7 +28,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), **values: Any)
         return RunConfig.model_validate(data)
     except ValidationError as error:
         where = f"{path}: " if path else ""
-        raise ConfigError("\n".join(f"{where}{line}" for line in _describe(error))) from error
+        raise ConfigError("\n".join(f"{where}{line}" for line in faults(error))) from error
 
 
 def dump_config(config: RunConfig) -> str:
@@ -48,7 +48,8 @@ def differing_fields(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str
     return found
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping; an empty file is an empty one. Raises ConfigError."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -79,7 +80,8 @@ def _apply(data: dict[str, Any], override: str) -> None:
     data[last] = value
 
 
-def _describe(error: ValidationError) -> list[str]:
+def faults(error: ValidationError) -> list[str]:
+    """What is wrong, a line a field."""
     lines = []
     for fault in error.errors():
         field = ".".join(str(part) for part in fault["loc"]) or "(the whole configuration)"

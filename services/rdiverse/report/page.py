@@ -1,18 +1,16 @@
 """Puts a run onto one page."""
 
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rdiverse.report import costs, figures, marks
 from rdiverse.report.data import RunData, read_run
 from rdiverse.report.figures import Figure
 from rdiverse.report.questions import EACH, groups_of
-from rdiverse.report.text import visible
+from rdiverse.report.template import fill
 from rdiverse.runs.files import written_aside
 from rdiverse.runs.folder import RunFolder
 
@@ -54,17 +52,9 @@ def write_report(run: RunFolder, out: Path) -> None:
 
 def render(data: RunData) -> str:
     """The page as HTML. Every text is escaped; the page holds no script and asks for nothing."""
-    environment = Environment(
-        loader=PackageLoader("rdiverse.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "number": _number, "percent": marks.percent}
-    style = files("rdiverse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html.jinja").render(
-        style=Markup(style),  # noqa: S704 - our own file
+    return fill(
+        "report.html.jinja",
+        {"number": _number},
         summary=data.summary,
         config=data.config,
         config_text=data.config_text,

@@ -1,10 +1,8 @@
 """Puts a comparison onto one page: self-contained, no network, no scripts."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rdiverse.report import marks
@@ -12,24 +10,16 @@ from rdiverse.report.comparison.figures import ComparedFigure
 from rdiverse.report.comparison.measures import MEASURES, Measure, difference_written, width_written, written
 from rdiverse.report.comparison.statistics import INTERVAL, Difference, Spread
 from rdiverse.report.comparison.tables import Comparison
-from rdiverse.report.text import visible
+from rdiverse.report.template import fill
 
 _SHARE = next(measure for measure in MEASURES if measure.key == "accuracy_sampled")
 
 
 def render(found: Comparison, drawn: Sequence[ComparedFigure]) -> str:
     """The page as HTML. Every text is escaped."""
-    environment = Environment(
-        loader=PackageLoader("rdiverse.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"visible": visible, "spread": _spread, "difference": _difference, "percent": marks.percent}
-    style = files("rdiverse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    return environment.get_template("comparison.html.jinja").render(
-        style=Markup(style),  # noqa: S704 - our own file
+    return fill(
+        "comparison.html.jinja",
+        {"spread": _spread, "difference": _difference},
         found=found,
         interval=INTERVAL,
         figures=drawn,

@@ -50,8 +50,8 @@ class PyTorchJobLauncher:
     ) -> None:
         """Say where and how jobs are made.
 
-        `template`: PodTemplateSpec of a trainer. `client`: whatever has the `custom_api` and `core_api` of a
-        kubeflow.training.TrainingClient, which is made when not given. `release`: begins the jobs' names and labels them.
+        `template`: PodTemplateSpec of a trainer. `client`: a kubeflow.training.TrainingClient, made when not
+        given. `release`: begins the jobs' names and labels them.
         `environment`: what trainers are told; without it, HANDED_ON of this process's own.
         """
         self._template = template
