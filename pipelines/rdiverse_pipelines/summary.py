@@ -6,7 +6,7 @@ from typing import Any
 
 from rdiverse.runs.manifest import StepRecord, read_record
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.usage import gpu_hours
+from rdiverse_pipelines.usage import cpu_seconds, gpu_hours
 
 FIGURES = (
     "label_accuracy",
@@ -42,6 +42,7 @@ def summarise(run: RunContext) -> dict[str, Any]:
         "seed": run.config.seed,
         "iterations": rows,
         "wall_seconds": wall_seconds(run),
+        "cpu_seconds": cpu_seconds(run.folder),
         "gpu_hours": gpu_hours(run.folder, time.time()),
     }
 

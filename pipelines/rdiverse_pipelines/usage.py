@@ -1,4 +1,4 @@
-"""GPU-hours: what a run held on a cluster, noted whenever it changes, added up when asked."""
+"""What a run used: GPU-hours held on a cluster, CPU-seconds on one machine; noted on the way, added up when asked."""
 
 import json
 import time
@@ -16,7 +16,7 @@ def ledger(folder: RunFolder) -> Path:
 
 def note_holding(folder: RunFolder, phase: str, iteration: int, gpus: int) -> None:
     """Note that from now on so many GPUs are held for a phase. Noting the same again adds nothing."""
-    before = _entries(folder)
+    before = _entries(ledger(folder))
     now = {"phase": phase, "iteration": iteration, "gpus": gpus}
     if before and {key: before[-1][key] for key in now} == now:
         return
@@ -30,7 +30,7 @@ def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
     Counted is what was held, used or not: from the moment at which a phase's servers may take their GPUs to the moment at
     which the next phase's may, so that starting and stopping are paid by the phase that causes them. `until`: Unix time.
     """
-    entries = _entries(folder)
+    entries = _entries(ledger(folder))
     if not any(entry["gpus"] for entry in entries):
         return None
     hours: dict[tuple[int, str], float] = {}
@@ -43,7 +43,19 @@ def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
     ]
 
 
-def _entries(folder: RunFolder) -> list[dict[str, Any]]:
-    path = ledger(folder)
+def cpu_ledger(folder: RunFolder) -> Path:
+    """One JSON object a line: the `cpu_seconds` that `step` of `iteration` had cost when it ended."""
+    return folder.root / "cpu.jsonl"
+
+
+def cpu_seconds(folder: RunFolder) -> list[dict[str, Any]] | None:
+    """The finished steps of a run with their CPU-seconds, in the order in which they ended; None for a run that noted none.
+
+    What a step that was cut short had cost is not counted. On a cluster nobody notes any: there GPU-hours are what counts.
+    """
+    return _entries(cpu_ledger(folder)) or None
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]

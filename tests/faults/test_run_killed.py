@@ -114,4 +114,4 @@ def remembered(root: Path, scratch: Path) -> list[tuple[int, int]]:
 
 def without_timings(summary: dict[str, Any]) -> dict[str, Any]:
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in summary["iterations"]]
-    return summary | {"iterations": rows, "wall_seconds": None}
+    return summary | {"iterations": rows, "wall_seconds": None, "cpu_seconds": None}

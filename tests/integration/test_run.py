@@ -1,6 +1,7 @@
 """One small run of the real system through the command line, and what the same command says afterwards."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def test_the_summary_holds_every_figure_of_every_iteration(summary: dict[str, An
     assert first["cross_iteration_repetition"] is None, "the first iteration has no earlier ones"
     assert first["reward_terms"]["p_map"] == 0, "the memory was empty while the Challenger was trained"
     assert first["reward_terms"]["p_rep"] > 0
+    costs = {(entry["iteration"], entry["step"]): entry["cpu_seconds"] for entry in summary["cpu_seconds"]}
+    assert {step for t, step in costs if t == 1} >= {
+        "train-challenger",
+        "propose",
+        "label",
+        "curate",
+        "train-solver",
+        "evaluate",
+    }
+    # A trainer imports torch and trains: seconds of computing, and no more than all cores together can do.
+    assert 2 < costs[1, "train-solver"] < (os.cpu_count() or 1) * summary["wall_seconds"]
     assert set(first["seconds"]) >= {"train-challenger", "propose", "label", "curate", "train-solver", "evaluate"}
 
 

@@ -63,6 +63,21 @@ def test_times_are_the_summarys_own(run, source):
             assert f'<data value="{seconds!r}">' in source
 
 
+def test_cpu_seconds_stand_by_step_with_their_sums(source):
+    table = re.search(r'aria-label="CPU-seconds">(.*?)</table>', source, re.DOTALL).group(1)
+    rows = [re.findall(r'data value="([^"]+)"|(–)', row) for row in table.split("<tr>")[2:]]
+    assert [[value or dash for value, dash in row] for row in rows] == [
+        ["4.5", "–", "4.5"],
+        ["5.0", "60.25", "65.25"],
+        ["–", "61.5", "61.5"],
+        ["9.5", "121.75", "131.25"],
+    ]
+
+
+def test_a_run_without_gpus_has_no_table_of_them(source):
+    assert "GPU-hours" not in source
+
+
 def test_the_trainers_steps_are_summed_by_phase(source):
     row = re.search(r'<tr><th scope="row">2</th><td>solver</td><td>15</td>(.*?)</tr>', source).group(1)
     assert re.findall(r'data value="([^"]+)"', row) == ["22.5", "11.25", "33.75", "1.875", "15000", str(700 * 2**20)]

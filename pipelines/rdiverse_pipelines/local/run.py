@@ -15,6 +15,7 @@ from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.lock import locked
 from rdiverse.runs.manifest import StepError, check_outputs, read_record
 from rdiverse_pipelines.iterations import pipeline_iterations
+from rdiverse_pipelines.local.cpu import CpuMeter
 from rdiverse_pipelines.local.preflight import check
 from rdiverse_pipelines.local.progress import ProgressView
 from rdiverse_pipelines.local.servers import ServerError, Servers, running_servers
@@ -76,6 +77,7 @@ def read_summary(folder: RunFolder) -> dict[str, Any]:
 def _go_through_steps(folder: RunFolder, servers: Servers, view: ProgressView) -> None:
     log = folder.logs / "pipeline.log"
     tail = EventTail(folder.events)
+    meter = CpuMeter(folder)
     environment = {**os.environ, **servers.environment, EVENTS_VARIABLE: str(folder.events), **_on_path()}
     with log.open("ab") as output:
         steps = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -92,6 +94,7 @@ def _go_through_steps(folder: RunFolder, servers: Servers, view: ProgressView) -
             for event in tail:
                 failure = event.message if event.kind == "error" else failure
                 view.show(event)
+                meter.note(event)
             if status is not None:
                 break
             servers.check()

@@ -1,7 +1,8 @@
 """Where a run's time went."""
 
 from collections import defaultdict
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -30,20 +31,61 @@ def timing(data: RunData) -> tuple[Markup, list[str]] | None:
     return (chart, steps) if chart else None
 
 
-def gpu_hours(data: RunData) -> dict[str, Any] | None:
-    """GPU-hours by iteration and phase, and their sums; None for a run that held no GPUs (or none that it knows of)."""
-    entries = data.summary.get("gpu_hours")
-    if not entries:
-        return None
-    phases = list(dict.fromkeys(entry["phase"] for entry in entries))
-    found = {(entry["iteration"], entry["phase"]): entry["gpu_hours"] for entry in entries}
-    rows = [
-        {"iteration": t, "hours": hours, "total": sum(hour for hour in hours if hour is not None)}
-        for t in sorted({entry["iteration"] for entry in entries})
-        for hours in ([found.get((t, phase)) for phase in phases],)
+class Usage(NamedTuple):
+    """What was used, by iteration and phase or step, with sums."""
+
+    title: str
+    says: str
+    form: str
+    """How an amount is written."""
+    columns: list[str]
+    rows: list[tuple[int, list[float | None], float]]
+    """Iteration, an amount for every column (null: none is known), their sum."""
+    totals: list[float]
+
+    @property
+    def total(self) -> float:
+        """Everything together."""
+        return sum(self.totals)
+
+
+def usages(data: RunData) -> list[Usage]:
+    """CPU-seconds of a run on one machine, GPU-hours of one on a cluster; neither for a run that noted none."""
+    return [
+        _usage(title, says, form, column, key, entries)
+        for title, says, form, column, key in _USAGES
+        if (entries := data.summary.get(key))
     ]
-    totals = [sum(value for (_, each), value in found.items() if each == phase) for phase in phases]
-    return {"phases": phases, "rows": rows, "totals": totals, "total": sum(totals)}
+
+
+_USAGES = (
+    (
+        "CPU-seconds",
+        "Of the step, its trainers, and the servers meanwhile, user and system. A step that was cut short is not counted.",
+        "seconds",
+        "step",
+        "cpu_seconds",
+    ),
+    (
+        "GPU-hours",
+        "What the run held on the cluster, used or not, by the phase that held it; starting and stopping included.",
+        "hours",
+        "phase",
+        "gpu_hours",
+    ),
+)
+
+
+def _usage(title: str, says: str, form: str, column: str, key: str, entries: Sequence[Row]) -> Usage:
+    columns = list(dict.fromkeys(entry[column] for entry in entries))
+    found = {(entry["iteration"], entry[column]): float(entry[key]) for entry in entries}
+    rows = [
+        (t, amounts, sum(amount for amount in amounts if amount is not None))
+        for t in sorted({entry["iteration"] for entry in entries})
+        for amounts in ([found.get((t, name)) for name in columns],)
+    ]
+    totals = [sum(amount for (_, name), amount in found.items() if name == each) for each in columns]
+    return Usage(title, says, form, columns, rows, totals)
 
 
 def trainers(data: RunData) -> list[dict[str, Any]]:

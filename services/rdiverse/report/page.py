@@ -67,7 +67,7 @@ def render(data: RunData) -> str:
         steps=costs.step_names(data),
         timing=costs.timing(data),
         trainers=costs.trainers(data),
-        gpu_hours=costs.gpu_hours(data),
+        usages=costs.usages(data),
         iterations=[(item.t, groups_of(item, data.config["penalty"])) for item in data.iterations if item.t],
         each=EACH,
     )
