@@ -52,7 +52,7 @@ def figures(found: Comparison) -> list[ComparedFigure]:
             "accuracy",
             "Held-out accuracy over iterations",
             _by_method(found, ["accuracy_sampled", "accuracy_greedy", "worst_skill"]),
-            f"Iteration 0 is the base model. Axes begin at zero. {seeds}",
+            f"Iteration 0 is the base model. Axes begin at zero. The counterpart of the paper's Figure 3. {seeds}",
         ),
         ComparedFigure(
             "diversity",
