@@ -122,6 +122,7 @@ def test_markdown_has_tables_figures_and_what_is_missing(folder):
     assert "| sampled | 60.0 % ± 24.8 | 72.0 % ± 31.0 | 45.0 % |" in text
     assert "| sampled | +3.0 ± 5.0 (3/3) | −5.0 (0/1) |" in text
     assert "Seeds differ by method" in text
+    assert "Commit abc; a machine, 2 cores.\nWall time of all runs together: 8 minutes." in text, "8 runs of 60 s and 9 s more"
     assert all(f"({name}.svg)" in text for name in FIGURES)
     assert f"- r-zero-seed9: {HOSTILE}" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.lock import RunBusyError, locked
 from rdiverse.runs.manifest import Outcome, StepError, do_step, read_record
+from rdiverse.runs.ports import PortsExhaustedError, free_ports
 from rdiverse.runs.tables import DATASET, read_table, write_table
 from rdiverse.runs.weights import CheckpointError, publish, resolve_resource, validate, weights_version
 
@@ -224,6 +226,22 @@ def test_package_resources():
         resolve_resource("pkg:nowhere/x")
     with pytest.raises(CheckpointError, match="does not exist"):
         resolve_resource("pkg:rdiverse/x")
+
+
+def test_ports_are_such_as_no_connection_is_given():
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = free_ports(200, None)
+    assert len(set(ports)) == 200
+    assert not [port for port in ports if first <= port <= last or port < 1024]
+    assert ports != free_ports(200, None), "two runs that begin together look at different ones"
+
+
+def test_ports_of_a_range_are_those_that_nobody_listens_on():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        taken = one.getsockname()[1]
+        assert taken not in free_ports(1, (taken, taken + 20))
+        with pytest.raises(PortsExhaustedError, match="0 of the 1 ports needed are free"):
+            free_ports(1, (taken, taken))
 
 
 def _events(run: RunFolder) -> list[Event]:

@@ -6,9 +6,9 @@ from rdiverse.config import ConfigError, RunConfig
 from rdiverse.evaluation import BenchmarkError, load_benchmark
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
+from rdiverse.runs.ports import PortsExhaustedError, free_ports
 from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse_pipelines.context import load_oracle
-from rdiverse_pipelines.local.ports import PortsExhaustedError, free_ports
 from rdiverse_pipelines.local.servers import PORTS
 from rdiverse_pipelines.steps.prepare import OtherConfigurationError, check_same, resolve_model
 

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rdiverse.config import RunConfig
 from rdiverse.runs.folder import RunFolder
-from rdiverse_pipelines.local.ports import HOST, free_ports
+from rdiverse.runs.ports import HOST, free_ports
 
 ROLES = ("challenger", "solver", "coder", "diversity")
 PORTS = 2 * len(ROLES) + 2

@@ -66,7 +66,7 @@ class LocalConfig(Section):
     """What holds on one machine only."""
 
     port_range: tuple[int, int] | None = None
-    """First and last port that servers may take; null lets the system choose."""
+    """First and last port that servers may take; null: any that the system does not give to connections."""
     server_start_seconds: float = Field(300, gt=0)
     """A server that is not ready by then ends the run."""
 

@@ -23,6 +23,8 @@ def markdown(found: Comparison, drawn: Sequence[ComparedFigure]) -> str:
         f"Base model `{found.setting.files['model']}`, setting `{found.setting.digest}`, {found.last} iterations, "
         f"{len(found.runs)} runs. "
         + ("All methods have the same seeds." if len(seeds) == 1 else "**Seeds differ by method.**"),
+        f"Commit {', '.join(found.made_by('commit'))}; {'; '.join(found.made_by('machine'))}.",
+        f"Wall time of all runs together: {found.minutes:.0f} minutes.",
         f"Intervals: {INTERVAL}.",
         "",
         f"## At iteration {found.last}",

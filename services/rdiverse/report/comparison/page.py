@@ -1,7 +1,6 @@
 """Puts a comparison onto one page: self-contained, no network, no scripts."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from markupsafe import Markup
 
@@ -26,14 +25,7 @@ def render(found: Comparison, drawn: Sequence[ComparedFigure]) -> str:
         used=[measure for measure in MEASURES if any(measure.key in each.iterations[-1] for each in found.methods)],
         compared=[each for each in found.methods if each.differences],
         share=_SHARE,
-        minutes=_minutes(found.runs),
-        commits=sorted({str(run.get("commit")) for run in found.runs}),
-        machines=sorted({str(run.get("machine")) for run in found.runs}),
     )
-
-
-def _minutes(runs: Sequence[dict[str, Any]]) -> float:
-    return sum(float(run["wall_seconds"]) for run in runs) / 60
 
 
 def _spread(found: Spread | None, measure: Measure) -> Markup:

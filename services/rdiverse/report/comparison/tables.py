@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from rdiverse.report.comparison.measures import MEASURES, figures_of
 from rdiverse.report.comparison.setting import Setting
@@ -62,6 +62,15 @@ class Comparison:
     def last(self) -> int:
         """The last iteration."""
         return max(len(found.iterations) for found in self.methods) - 1
+
+    @property
+    def minutes(self) -> float:
+        """Wall time of all runs together, whether they went side by side or not."""
+        return sum(float(run["wall_seconds"]) for run in self.runs) / 60
+
+    def made_by(self, what: Literal["commit", "machine"]) -> list[str]:
+        """The commits or machines of the runs, each once."""
+        return sorted({str(run.get(what)) for run in self.runs})
 
     def of(self, method: Method) -> MethodFigures | None:
         """A method's figures; None when no run of it is there."""

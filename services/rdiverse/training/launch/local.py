@@ -1,7 +1,6 @@
 """Runs a phase on this machine, under torchrun in a child process."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs.lifeline import held_lifeline
+from rdiverse.runs.ports import PortsExhaustedError, free_ports
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.lifelines import OWN_LIFELINE
 from rdiverse.training.launch.phase import Phase, Role
@@ -85,17 +85,11 @@ def _command(phase: Phase, config: RunConfig) -> list[str]:
 
 
 def _port(config: RunConfig) -> int:
-    """Find a port on loopback that nobody listens on, within the range that the configuration allows."""
-    first, last = config.local.port_range or (0, 0)
-    for port in range(first, last + 1):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise TrainingFailed(f"local.port_range = {[first, last]}: no port is free for torchrun's rendezvous")
+    """Find a port for torchrun's rendezvous."""
+    try:
+        return free_ports(1, config.local.port_range)[0]
+    except PortsExhaustedError as error:
+        raise TrainingFailed(f"{error}; torchrun's rendezvous needs it") from error
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
