@@ -9,19 +9,18 @@ from typing import Any
 from rdiverse.runs.folder import RunFolder
 
 
-def ledger(folder: RunFolder) -> Path:
+def gpu_ledger(folder: RunFolder) -> Path:
     """One JSON object a line: from `time` on, `phase` of `iteration` holds `gpus`."""
     return folder.root / "gpus.jsonl"
 
 
 def note_holding(folder: RunFolder, phase: str, iteration: int, gpus: int) -> None:
     """Note that from now on so many GPUs are held for a phase. Noting the same again adds nothing."""
-    before = _entries(ledger(folder))
+    before = _entries(gpu_ledger(folder))
     now = {"phase": phase, "iteration": iteration, "gpus": gpus}
     if before and {key: before[-1][key] for key in now} == now:
         return
-    with ledger(folder).open("ab", buffering=0) as file:
-        file.write((json.dumps({"time": time.time()} | now) + "\n").encode())
+    _append(gpu_ledger(folder), {"time": time.time()} | now)
 
 
 def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
@@ -30,7 +29,7 @@ def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
     Counted is what was held, used or not: from the moment at which a phase's servers may take their GPUs to the moment at
     which the next phase's may, so that starting and stopping are paid by the phase that causes them. `until`: Unix time.
     """
-    entries = _entries(ledger(folder))
+    entries = _entries(gpu_ledger(folder))
     if not any(entry["gpus"] for entry in entries):
         return None
     hours: dict[tuple[int, str], float] = {}
@@ -48,12 +47,22 @@ def cpu_ledger(folder: RunFolder) -> Path:
     return folder.root / "cpu.jsonl"
 
 
+def note_cpu(folder: RunFolder, step: str, iteration: int, seconds: float) -> None:
+    """Note what a step had cost when it ended."""
+    _append(cpu_ledger(folder), {"iteration": iteration, "step": step, "cpu_seconds": round(seconds, 2)})
+
+
 def cpu_seconds(folder: RunFolder) -> list[dict[str, Any]] | None:
     """The finished steps of a run with their CPU-seconds, in the order in which they ended; None for a run that noted none.
 
     What a step that was cut short had cost is not counted. On a cluster nobody notes any: there GPU-hours are what counts.
     """
     return _entries(cpu_ledger(folder)) or None
+
+
+def _append(path: Path, entry: dict[str, Any]) -> None:
+    with path.open("ab", buffering=0) as file:
+        file.write((json.dumps(entry) + "\n").encode())
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from rdiverse_pipelines.cluster import replicas as waiting
 from rdiverse_pipelines.cluster.place import ClusterPlace
 from rdiverse_pipelines.cluster.settings import Settings
 from rdiverse_pipelines.policy import Policy
-from rdiverse_pipelines.usage import gpu_hours, ledger
+from rdiverse_pipelines.usage import gpu_hours, gpu_ledger
 
 FIRST = Policy(Path("/weights/v1"), "v1")
 SECOND = Policy(Path("/weights/v2"), "v2")
@@ -318,10 +318,12 @@ def test_gpu_hours_are_what_was_held(tmp_path: Path) -> None:
         here.have("propose", 1, {"challenger": FIRST})
         here.have("propose", 1, {"challenger": FIRST})
         here.finish()
-        lines = [json.loads(line) for line in ledger(folder).read_text().splitlines()]
+        lines = [json.loads(line) for line in gpu_ledger(folder).read_text().splitlines()]
     assert [(line["phase"], line["gpus"]) for line in lines] == [("train-challenger", 4), ("propose", 2), ("rest", 0)]
     times = [0.0, 3600.0, 5400.0]
-    ledger(folder).write_text("".join(json.dumps(line | {"time": at}) + "\n" for line, at in zip(lines, times, strict=True)))
+    gpu_ledger(folder).write_text(
+        "".join(json.dumps(line | {"time": at}) + "\n" for line, at in zip(lines, times, strict=True))
+    )
     assert gpu_hours(folder, until=1e6) == [
         {"iteration": 1, "phase": "train-challenger", "gpu_hours": 4.0},
         {"iteration": 1, "phase": "propose", "gpu_hours": 1.0},

@@ -17,6 +17,7 @@ ITERATION = {
     "mean_self_consistency", "effective_skills", "intra_iteration_repetition", "cross_iteration_repetition", "mean_cosine",
     "reward_terms", "seconds",
 }  # fmt: skip
+STEPS = {"train-challenger", "propose", "label", "curate", "train-solver", "evaluate"}
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +58,10 @@ def test_the_summary_holds_every_figure_of_every_iteration(summary: dict[str, An
     assert first["reward_terms"]["p_map"] == 0, "the memory was empty while the Challenger was trained"
     assert first["reward_terms"]["p_rep"] > 0
     costs = {(entry["iteration"], entry["step"]): entry["cpu_seconds"] for entry in summary["cpu_seconds"]}
-    assert {step for t, step in costs if t == 1} >= {
-        "train-challenger",
-        "propose",
-        "label",
-        "curate",
-        "train-solver",
-        "evaluate",
-    }
+    assert {step for t, step in costs if t == 1} >= STEPS
     # A trainer imports torch and trains: seconds of computing, and no more than all cores together can do.
     assert 2 < costs[1, "train-solver"] < (os.cpu_count() or 1) * summary["wall_seconds"]
-    assert set(first["seconds"]) >= {"train-challenger", "propose", "label", "curate", "train-solver", "evaluate"}
+    assert set(first["seconds"]) >= STEPS
 
 
 def test_the_command_ends_with_the_table_and_the_path_of_the_report(output: str, root: Path, summary: dict[str, Any]):

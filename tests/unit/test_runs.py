@@ -228,12 +228,16 @@ def test_package_resources():
         resolve_resource("pkg:rdiverse/x")
 
 
-def test_ports_are_such_as_no_connection_is_given():
-    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+def test_ports_are_such_as_no_connection_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    systems_own = tmp_path / "ip_local_port_range"
+    systems_own.write_text("12000\t60999\n")
+    monkeypatch.setattr("rdiverse.runs.ports._SYSTEMS_OWN", systems_own)
     ports = free_ports(200, None)
     assert len(set(ports)) == 200
-    assert not [port for port in ports if first <= port <= last or port < 1024]
+    assert all(10_000 <= port < 12_000 for port in ports)
     assert ports != free_ports(200, None), "two runs that begin together look at different ones"
+    systems_own.write_text("1024\t65535\n")
+    assert len(free_ports(10, None)) == 10, "where the system takes nearly all there still are some"
 
 
 def test_ports_of_a_range_are_those_that_nobody_listens_on():

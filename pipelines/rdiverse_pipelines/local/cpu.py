@@ -1,13 +1,12 @@
 """CPU-seconds of every step on one machine: the steps' own processes, their trainers, and the servers meanwhile."""
 
 import contextlib
-import json
 
 import psutil
 
 from rdiverse.runs.events import Event
 from rdiverse.runs.folder import RunFolder
-from rdiverse_pipelines.usage import cpu_ledger
+from rdiverse_pipelines.usage import note_cpu
 
 
 class CpuMeter:
@@ -23,9 +22,7 @@ class CpuMeter:
             return
         now = _spent()
         if event.kind == "end":
-            entry = {"iteration": event.iteration, "step": event.step, "cpu_seconds": round(max(now - self._before, 0.0), 2)}
-            with cpu_ledger(self._folder).open("ab", buffering=0) as file:
-                file.write((json.dumps(entry) + "\n").encode())
+            note_cpu(self._folder, event.step, event.iteration, max(now - self._before, 0.0))
         self._before = now
 
 

@@ -51,40 +51,24 @@ class Usage(NamedTuple):
 
 def usages(data: RunData) -> list[Usage]:
     """CPU-seconds of a run on one machine, GPU-hours of one on a cluster; neither for a run that noted none."""
-    return [
-        _usage(title, says, form, column, key, entries)
-        for title, says, form, column, key in _USAGES
-        if (entries := data.summary.get(key))
+    cpu = "Of the step, its trainers, and the servers meanwhile, user and system. A step that was cut short is not counted."
+    gpu = "What the run held on the cluster, used or not, by the phase that held it; starting and stopping included."
+    summary = data.summary
+    found = [
+        _usage("CPU-seconds", cpu, "seconds", summary.get("cpu_seconds") or [], "step", "cpu_seconds"),
+        _usage("GPU-hours", gpu, "hours", summary.get("gpu_hours") or [], "phase", "gpu_hours"),
     ]
+    return [usage for usage in found if usage.rows]
 
 
-_USAGES = (
-    (
-        "CPU-seconds",
-        "Of the step, its trainers, and the servers meanwhile, user and system. A step that was cut short is not counted.",
-        "seconds",
-        "step",
-        "cpu_seconds",
-    ),
-    (
-        "GPU-hours",
-        "What the run held on the cluster, used or not, by the phase that held it; starting and stopping included.",
-        "hours",
-        "phase",
-        "gpu_hours",
-    ),
-)
-
-
-def _usage(title: str, says: str, form: str, column: str, key: str, entries: Sequence[Row]) -> Usage:
+def _usage(title: str, says: str, form: str, entries: Sequence[Row], column: str, amount: str) -> Usage:
     columns = list(dict.fromkeys(entry[column] for entry in entries))
-    found = {(entry["iteration"], entry[column]): float(entry[key]) for entry in entries}
-    rows = [
-        (t, amounts, sum(amount for amount in amounts if amount is not None))
-        for t in sorted({entry["iteration"] for entry in entries})
-        for amounts in ([found.get((t, name)) for name in columns],)
-    ]
-    totals = [sum(amount for (_, name), amount in found.items() if name == each) for each in columns]
+    found = {(entry["iteration"], entry[column]): float(entry[amount]) for entry in entries}
+    rows = []
+    for t in sorted({entry["iteration"] for entry in entries}):
+        amounts = [found.get((t, name)) for name in columns]
+        rows.append((t, amounts, sum(each for each in amounts if each is not None)))
+    totals = [sum(value for (_, name), value in found.items() if name == each) for each in columns]
     return Usage(title, says, form, columns, rows, totals)
 
 
