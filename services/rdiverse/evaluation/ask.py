@@ -7,8 +7,9 @@ from typing import Protocol
 from rdiverse.evaluation.answers import Answer, Plan, Portion, Solved, Solver
 from rdiverse.evaluation.store import Answered, Store
 
-IN_FLIGHT = 3
-"""Calls under way: the engine has the next portion while the last answers of one are drawn and its answers are stored."""
+IN_FLIGHT = 2
+"""Calls under way: the engine has the next portion while the last answers of one are drawn and stored. A third would only
+delay the first one's questions on their way."""
 
 
 class WrongWeightsError(RuntimeError):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,7 +98,7 @@ class Folder:
         """Hold a portion: its file is on the disk when this returns."""
         lines = []
         for (benchmark, index), answers in zip(self._questions[portion.start : portion.stop], answered.answers, strict=True):
-            row = {"benchmark": benchmark, "index": index, "weights": answered.weights, "answers": [asdict(a) for a in answers]}
+            row = {"benchmark": benchmark, "index": index, "weights": answered.weights, "answers": [vars(a) for a in answers]}
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         with written_aside(self._path(portion)) as aside:
             aside.write_text("".join(lines), encoding="utf-8")
