@@ -41,6 +41,11 @@ def test_ticks_are_round_and_reach_the_top(top, steps):
     assert marks.ticks(top) == pytest.approx(steps)
 
 
+def test_ticks_may_begin_above_zero():
+    assert marks.ticks(0.61, bottom=0.43) == pytest.approx([0.40, 0.45, 0.50, 0.55, 0.60, 0.65])
+    assert marks.ticks(0.5, bottom=0.5) == [0.5, 1.5]
+
+
 def test_elements_escape_what_they_are_given():
     assert (
         marks.element("text", '<a b="c">', title='"x" & <y>')
@@ -68,6 +73,28 @@ def test_a_line_stands_where_its_values_are():
     assert x2 - x1 == pytest.approx(x3 - x2)
     assert y1 - y2 == pytest.approx(y2 - y3)
     assert y1 > y2 > y3
+
+
+def heights(chart):
+    """Vertical positions of the points, of the whiskers' feet and of the axis."""
+    drawn = ET.fromstring(str(chart))
+    points = [float(p.split(",")[1]) for p in drawn.find(".//polyline").get("points").split()]
+    lines = drawn.findall(".//line")
+    feet = [float(line.get("y1")) for line in lines if line.get("class").startswith("whisker")]
+    (axis,) = [float(line.get("y1")) for line in lines if line.get("class") == "axis"]
+    return points, feet, axis
+
+
+def test_an_axis_that_need_not_begin_at_zero_begins_below_the_lowest_whisker():
+    lines = [Series("one", 0, [Point(0, 0.5, 0.42, 0.58), Point(1, 0.6)])]
+    (low, high), (foot,), axis = heights(line_chart(lines, "t", zero=False))
+    assert low - high == pytest.approx((axis - 10) * 0.1 / 0.2, abs=0.1), "ticks 0.40 to 0.60 fill the height above the axis"
+    assert axis - foot == pytest.approx((axis - 10) * 0.02 / 0.2, abs=0.1)
+
+
+def test_a_whisker_does_not_reach_below_the_axis():
+    _, feet, axis = heights(line_chart([Series("one", 0, [Point(0, 0.1, -0.2, 0.4), Point(1, 0.2)])], "t"))
+    assert feet == [axis]
 
 
 def plane(vectors):

@@ -44,15 +44,19 @@ def line_chart(
     show: Callable[[float], str] = percent,
     tick: Callable[[float], str] = axis_percent,
     x_every: float = 1.0,
+    zero: bool = True,
 ) -> Markup | None:
-    """Draw lines from zero upwards, with whiskers for intervals; None when there is no point at all.
+    """Draw lines, with whiskers for intervals; None when there is no point at all.
 
-    `title` is what a screen reader says; the horizontal axis names multiples of `x_every`.
+    `title` is what a screen reader says; the horizontal axis names multiples of `x_every`. The vertical axis begins at zero, or
+    just below the lowest whisker unless `zero`.
     """
     points = [point for line in series for point in line.points]
     if not points:
         return None
-    steps = ticks(max(point.high if point.high is not None else point.y for point in points))
+    highest = max(point.high if point.high is not None else point.y for point in points)
+    lowest = min(max(point.low, 0.0) if point.low is not None else point.y for point in points)
+    steps = ticks(highest, bottom=0.0 if zero else lowest)
     xs = sorted({point.x for point in points})
     first, last = xs[0], xs[-1]
 
@@ -60,7 +64,7 @@ def line_chart(
         return LEFT + 14 + (WIDTH - LEFT - RIGHT - 28) * ((value - first) / (last - first) if last > first else 0.5)
 
     def at_y(value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / steps[-1]
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - steps[0]) / (steps[-1] - steps[0])
 
     parts = [
         _frame(steps, at_y, tick),
@@ -154,7 +158,7 @@ def _frame(steps: Sequence[float], at_y: Callable[[float], float], tick: Callabl
     parts = []
     for step in steps:
         y = at_y(step)
-        parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid" if step else "axis"))
+        parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="axis" if step == steps[0] else "grid"))
         parts.append(element("text", tick(step), x=LEFT - 6, y=y + 4, class_="tick", text_anchor="end"))
     return joined(parts)
 
@@ -176,8 +180,7 @@ def _line(line: Series, at_x: Callable[[float], float], at_y: Callable[[float], 
         text = f"{line.name}, {p.x:g}: {show(p.y)}"
         if p.low is not None and p.high is not None:
             text += f" ({show(p.low)} to {show(p.high)})"
-            parts.append(
-                element("line", x1=at_x(p.x), x2=at_x(p.x), y1=at_y(p.low), y2=at_y(p.high), class_=f"whisker {line.css}")
-            )
+            foot = min(at_y(p.low), HEIGHT - BOTTOM)  # an interval of Student's t may reach below what a share can be
+            parts.append(element("line", x1=at_x(p.x), x2=at_x(p.x), y1=foot, y2=at_y(p.high), class_=f"whisker {line.css}"))
         parts.append(marker(shape(line.slot), at_x(p.x), at_y(p.y), f"mark {line.css}", text, small=len(line.points) > 20))
     return joined(parts)

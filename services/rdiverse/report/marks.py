@@ -42,15 +42,15 @@ def marker(shape: str, x: float, y: float, css: str, title: str = "", small: boo
     )
 
 
-def ticks(top: float, most: int = 5) -> list[float]:
-    """0 and round steps (1, 2 or 5 times a power of ten) up to at least `top`."""
-    if top <= 0:
-        return [0.0, 1.0]
-    raw = top / most
+def ticks(top: float, most: int = 5, bottom: float = 0.0) -> list[float]:
+    """Round steps (1, 2 or 5 times a power of ten) from `bottom` or below up to at least `top`."""
+    if top <= bottom:
+        return [bottom, bottom + 1.0]
+    raw = (top - bottom) / most
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
-    count = math.ceil(top / step - 1e-9)
-    return [i * step for i in range(count + 1)]
+    first, last = math.floor(bottom / step + 1e-9), math.ceil(top / step - 1e-9)
+    return [i * step for i in range(first, last + 1)]
 
 
 def percent(value: float) -> str:

@@ -51,8 +51,8 @@ def figures(found: Comparison) -> list[ComparedFigure]:
         ComparedFigure(
             "accuracy",
             "Held-out accuracy over iterations",
-            _by_method(found, ["accuracy_sampled", "accuracy_greedy", "worst_skill"]),
-            f"Iteration 0 is the base model. Axes begin at zero. The counterpart of the paper's Figure 3. {seeds}",
+            _by_method(found, ["accuracy_sampled", "accuracy_greedy", "worst_skill"], zero=False),
+            f"Iteration 0 is the base model. Axes do not begin at zero. The counterpart of the paper's Figure 3. {seeds}",
         ),
         ComparedFigure(
             "diversity",
@@ -95,12 +95,12 @@ def _illusion(found: MethodFigures) -> Panel | None:
     return _panel(str(found.method), [Series(name, slot, _points(found, key)) for key, name, slot in lines], percent=True)
 
 
-def _by_method(found: Comparison, keys: Sequence[str]) -> list[Panel]:
+def _by_method(found: Comparison, keys: Sequence[str], zero: bool = True) -> list[Panel]:
     slots = {method: slot for slot, method in enumerate(_SLOTS)}
     panels = []
     for key in keys:
         series = [Series(str(each.method), slots[each.method], _points(each, key)) for each in found.methods]
-        panels.append(_panel(_FORMS[key].title, series, percent=_FORMS[key].form == "percent", key=key))
+        panels.append(_panel(_FORMS[key].title, series, percent=_FORMS[key].form == "percent", key=key, zero=zero))
     return [panel for panel in panels if panel]
 
 
@@ -118,9 +118,9 @@ _SLOTS = (
 """A method has the same colour and marker in every figure, whichever others stand beside it."""
 
 
-def _panel(title: str, series: list[Series], percent: bool, key: str = "seen_p_rep") -> Panel | None:
+def _panel(title: str, series: list[Series], percent: bool, key: str = "seen_p_rep", zero: bool = True) -> Panel | None:
     show = written(_FORMS[key])
-    chart = line_chart(series, title, show=show, tick=axis_percent if percent else axis_decimal)
+    chart = line_chart(series, title, show=show, tick=axis_percent if percent else axis_decimal, zero=zero)
     return Panel(title, [line for line in series if line.points], chart) if chart else None
 
 
