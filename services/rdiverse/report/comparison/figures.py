@@ -52,7 +52,7 @@ def figures(found: Comparison) -> list[ComparedFigure]:
             "accuracy",
             "Held-out accuracy over iterations",
             _by_method(found, ["accuracy_sampled", "accuracy_greedy", "worst_skill"], zero=False),
-            f"Iteration 0 is the base model. Axes do not begin at zero. The counterpart of the paper's Figure 3. {seeds}",
+            f"Iteration 0 is the base model. Axes need not begin at zero. The counterpart of the paper's Figure 3. {seeds}",
         ),
         ComparedFigure(
             "diversity",
