@@ -140,7 +140,7 @@ async def _bare(engine: Any, judge: Judge, config: RunConfig, texts: list[str]) 
         found = samples[completion.prompt_index]
         found.append(completion.text)
         if len(found) == SAMPLES:
-            votes.append(asyncio.ensure_future(judge.vote(found, drop_unboxed=False)))
+            votes.append(asyncio.ensure_future(judge.votes([found], drop_unboxed=False)))
     await asyncio.gather(*votes)
 
 

@@ -175,6 +175,9 @@ def _report() -> tuple[float, float]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--bare"]:
+        from rdiverse.inference.allocator import keep_freed_memory
+
+        keep_freed_memory()
         asyncio.run(_serve_bare())
     else:
         print(json.dumps(measure(), indent=2))

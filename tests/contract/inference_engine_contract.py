@@ -232,6 +232,21 @@ class EngineContract:
             engine.generate([PROMPTS[0], RenderedPrompt("", "x" * 300)])
         assert caught.value.index == 1
 
+    def test_where_the_request_allows_it_a_prompt_without_room_gets_samples_of_no_token(self, engine):
+        too_long = RenderedPrompt("", "x" * 300)
+        for prompts in ([PROMPTS[0], too_long, PROMPTS[1]], [too_long]):
+            found = engine.generate(prompts, n=2, allow_too_long=True, first_prompt=5, params=SamplingParams(max_tokens=4))
+            assert sorted((c.prompt_index, c.sample_index) for c in found) == [
+                (5 + i, k) for i in range(len(prompts)) for k in (0, 1)
+            ]
+            for c in found:
+                if prompts[c.prompt_index - 5] is too_long:
+                    assert (c.text, c.finish, c.completion_tokens, c.weights) == ("", Finish.LENGTH, 0, engine.engine.version)
+                    assert c.prompt_tokens >= engine.engine.max_model_len
+                else:
+                    assert c.completion_tokens > 0
+        assert engine.engine.waiting_rows == 0
+
     def test_a_completion_ends_where_the_context_does(self, engine):
         [found] = engine.generate([RenderedPrompt("", "x" * 200)], params=SamplingParams(max_tokens=1000, temperature=2))
         assert found.prompt_tokens + found.completion_tokens <= 256
@@ -239,10 +254,6 @@ class EngineContract:
     def test_text_of_any_kind_is_only_text(self, engine):
         prompts = [RenderedPrompt("", text) for text in ("\0", "日本語 ∑", "<|im_end|>", "'; rm -rf / #", " ", "\\boxed{{{")]
         assert len(engine.generate(prompts)) == 6
-
-    def test_prompt_lengths_are_those_of_the_completions(self, engine):
-        lengths = engine.run(engine.engine.prompt_lengths(PROMPTS))
-        assert lengths == [c.prompt_tokens for c in engine.generate()]
 
     def test_wrong_expected_weights_are_refused(self, engine):
         with pytest.raises(WrongWeightsError):

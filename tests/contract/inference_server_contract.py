@@ -19,7 +19,7 @@ from rdiverse.inference.client import LanguageModelClient, ModelControlClient, R
 from rdiverse.runs.weights import publish, weights_version
 from rdiverse.v1 import language_model_pb2
 from rdiverse.v1.language_model_pb2_grpc import LanguageModelServiceStub
-from rdiverse.v1.solver_pb2 import Problem, SolveRequest, SolveSettings
+from rdiverse.v1.solver_pb2 import Problem, ProblemChunk, SolveRequest, SolveSettings
 from rdiverse.v1.solver_pb2_grpc import SolverServiceStub
 
 QUESTIONS = [f"Question {n}: what is {'x' * (n % 17)}?" for n in range(60)]
@@ -69,9 +69,9 @@ class ServerContract:
             for seed in (None,) if self.exact_seeds else (None, 4):
                 sent = threading.Event()
                 responses = SolverServiceStub(channel).Solve(paused(sent, seed), timeout=60)
-                assert next(responses).index == 5
+                assert [problem.index for problem in next(responses).problems] == [5]
                 sent.set()
-                assert [response.index for response in responses] == [3]
+                assert [problem.index for response in responses for problem in response.problems] == [3]
 
     def test_a_call_that_is_cancelled_ends_its_generation(self, process):
         with LanguageModelClient(process.address) as client:
@@ -221,9 +221,9 @@ def wait_idle(process: Process, seconds: float = 2) -> None:
 def paused(go_on: threading.Event, seed: int | None) -> Iterator[SolveRequest]:
     """Two problems with a pause between them."""
     yield SolveRequest(settings=SolveSettings(samples=2, seed=seed))
-    yield SolveRequest(problem=Problem(index=5, question="first"))
+    yield SolveRequest(chunk=ProblemChunk(problems=[Problem(index=5, question="first")]))
     assert go_on.wait(60)
-    yield SolveRequest(problem=Problem(index=3, question="second"))
+    yield SolveRequest(chunk=ProblemChunk(problems=[Problem(index=3, question="second")]))
 
 
 def value(text: str, name: str) -> float:

@@ -63,9 +63,10 @@ class Model(ModelControlServiceServicer):
 class Solver(solver_pb2_grpc.SolverServiceServicer):
     async def Solve(self, request_iterator: AsyncIterator[solver_pb2.SolveRequest], context):
         async for request in request_iterator:
-            if request.problem.question == "crash":
-                raise ValueError("secret")
-            yield solver_pb2.SolveResponse(index=request.problem.index)
+            for problem in request.chunk.problems:
+                if problem.question == "crash":
+                    raise ValueError("secret")
+                yield solver_pb2.SolveResponse(problems=[{"index": problem.index}])
 
 
 class Running:
@@ -187,7 +188,9 @@ def test_an_unexpected_exception_leaks_nothing_but_an_incident_number(server, ca
 
 def test_an_exception_in_a_stream_leaks_nothing(server):
     caller = Caller(server.address)
-    requests = [solver_pb2.SolveRequest(problem=solver_pb2.Problem(index=i, question=q)) for i, q in enumerate(["a", "crash"])]
+    requests = [
+        solver_pb2.SolveRequest(chunk={"problems": [{"index": i, "question": q}]}) for i, q in enumerate(["a", "crash"])
+    ]
     stub = solver_pb2_grpc.SolverServiceStub(caller.channel)
     got = []
     with pytest.raises(RpcFailure) as caught:

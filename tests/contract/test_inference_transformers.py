@@ -92,7 +92,7 @@ class TestTransformersEngine(EngineContract):
         running = Running(self.make_engine(make_tiny_model(tmp_path / "plain", chat=False), self.config()))
         try:
             prompts = [RenderedPrompt("system", "user"), RenderedPrompt("", "user")]
-            assert running.run(running.engine.prompt_lengths(prompts)) == [len("system\nuser"), len("user")]
+            assert [c.prompt_tokens for c in running.generate(prompts)] == [len("system\nuser"), len("user")]
         finally:
             running.close()
 

@@ -2,7 +2,7 @@
 
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import grpc
 import pytest
@@ -108,15 +108,19 @@ def test_results_stream_out_before_all_questions_are_in(solver):
 
     def requests() -> Iterator[solver_pb2.SolveRequest]:
         yield solver_pb2.SolveRequest(settings=solver_pb2.SolveSettings(samples=2))
-        yield solver_pb2.SolveRequest(problem=solver_pb2.Problem(index=5, question="first"))
+        yield solver_pb2.SolveRequest(chunk={"problems": [{"index": 5, "question": "first"}]})
         assert sent.wait(20)
-        yield solver_pb2.SolveRequest(problem=solver_pb2.Problem(index=3, question="second"))
+        yield solver_pb2.SolveRequest(chunk={"problems": [{"index": 3, "question": "second"}]})
 
     with grpc.insecure_channel(solver.address) as channel:
         responses = SolverServiceStub(channel).Solve(requests(), timeout=30)
-        assert next(responses).index == 5
+        assert [problem.index for problem in next(responses).problems] == [5]
         sent.set()
-        assert [response.index for response in responses] == [3]
+        assert [problem.index for response in responses for problem in response.problems] == [3]
+
+
+def problems(responses: Iterable[solver_pb2.SolveResponse]) -> Iterator[solver_pb2.SolvedProblem]:
+    return (problem for response in responses for problem in response.problems)
 
 
 def test_with_a_seed_full_windows_stream_out_and_a_pause_changes_no_text(solver):
@@ -128,29 +132,30 @@ def test_with_a_seed_full_windows_stream_out_and_a_pause_changes_no_text(solver)
         for n in range(70):
             if n == 66 and pause:
                 assert pause.wait(30)
-            yield solver_pb2.SolveRequest(problem=solver_pb2.Problem(index=n, question=QUESTIONS[n % 60]))
+            yield solver_pb2.SolveRequest(chunk={"problems": [{"index": n, "question": QUESTIONS[n % 60]}]})
 
     with grpc.insecure_channel(solver.address) as channel:
         stub = SolverServiceStub(channel)
-        smooth = {response.index: response for response in stub.Solve(ask(None), timeout=60)}
+        smooth = {solved.index: solved for solved in problems(stub.Solve(ask(None), timeout=60))}
         go_on = threading.Event()
-        responses = stub.Solve(ask(go_on), timeout=60)
-        early = [next(responses) for _ in range(64)]
-        assert {response.index for response in early} == set(range(64))
+        solved = problems(stub.Solve(ask(go_on), timeout=60))
+        early = [next(solved) for _ in range(64)]
+        assert {problem.index for problem in early} == set(range(64))
         go_on.set()
-        assert {response.index: response for response in [*early, *responses]} == smooth
+        assert {problem.index: problem for problem in [*early, *solved]} == smooth
 
 
 @pytest.mark.parametrize(
     ("messages", "field"),
     [
         ([], "settings"),
-        ([{"problem": {"question": "x"}}], "settings"),
+        ([{"chunk": {"problems": [{"question": "x"}]}}], "settings"),
         ([{"settings": {"samples": 0}}], "settings.samples"),
-        ([{"settings": {"samples": 1}}, {"settings": {"samples": 1}}], "problem"),
-        ([{"settings": {"samples": 1}}, {"problem": {"question": ""}}], "problem[0].question"),
-        ([{"settings": {"samples": 1}}, {"problem": {"question": "x" * 2**20}}], "problem[0].question"),
-        ([{"settings": {"samples": 1}}, {"problem": {"question": "x"}}, {"problem": {"question": "y"}}], "problem.index"),
+        ([{"settings": {"samples": 1}}, {"settings": {"samples": 1}}], "chunk"),
+        ([{"settings": {"samples": 1}}, {"chunk": {}}], "chunk.problems"),
+        ([{"settings": {"samples": 1}}, {"chunk": {"problems": [{"question": ""}]}}], "problem[0].question"),
+        ([{"settings": {"samples": 1}}, {"chunk": {"problems": [{"question": "x" * 2**20}]}}], "problem[0].question"),
+        ([{"settings": {"samples": 1}}, {"chunk": {"problems": [{"question": "x"}, {"question": "y"}]}}], "problem.index"),
     ],
 )
 def test_a_bad_stream_is_refused_naming_the_field(solver, messages, field):

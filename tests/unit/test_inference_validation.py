@@ -10,7 +10,7 @@ from rdiverse.v1.challenger_pb2 import ProposeRequest
 from rdiverse.v1.language_model_pb2 import EmbedRequest, GenerateRequest, Prompt
 from rdiverse.v1.model_control_pb2 import LoadWeightsRequest
 from rdiverse.v1.sampling_pb2 import Sampling
-from rdiverse.v1.solver_pb2 import Problem, SolveSettings
+from rdiverse.v1.solver_pb2 import Problem, ProblemChunk, SolveSettings
 
 DEFAULTS = SamplingConfig(top_k=40, max_tokens=100)
 FINE = [Prompt(user="x")]
@@ -107,8 +107,17 @@ def test_solve_settings_name_the_field(settings, field):
 )
 def test_a_problem_names_the_field(problem, field):
     with pytest.raises(InvalidFieldError) as caught:
-        validation.check_problem(problem, {3})
+        validation.check_chunk(ProblemChunk(problems=[Problem(index=5, question="fine"), problem]), {3})
     assert caught.value.fields[0].field == field
+
+
+def test_a_chunk_holds_1_to_1024_problems_whose_indices_are_new_in_the_call():
+    seen = {3}
+    validation.check_chunk(ProblemChunk(problems=[Problem(index=i, question="x") for i in range(4, 1028)]), seen)
+    assert seen == set(range(3, 1028))
+    for count in (0, 1025):
+        with pytest.raises(InvalidFieldError, match=f"1 to 1024, not {count}"):
+            validation.check_chunk(ProblemChunk(problems=[Problem(index=2000 + i, question="x") for i in range(count)]), seen)
 
 
 def test_embed_and_load_name_the_field():

@@ -26,12 +26,11 @@ from rdiverse.diversity.client_types import (
     Score,
     Stats,
 )
+from rdiverse.grpcio_kit.chunks import chunks
 from rdiverse.v1 import diversity_pb2 as pb
 
 R = TypeVar("R")
 
-_CHUNK_ITEMS = 1024
-_CHUNK_BYTES = 4 * 2**20
 _DISTANCES = {"cosine": pb.DISTANCE_COSINE, "bleu": pb.DISTANCE_BLEU}
 _REPRESENTATIONS = {"program": pb.REPRESENTATION_PROGRAM, "text": pb.REPRESENTATION_TEXT}
 _ORIGINS: dict[int, Origin] = {pb.ORIGIN_QUESTION: "question", pb.ORIGIN_PROGRAM: "program", pb.ORIGIN_VECTOR: "vector"}
@@ -204,16 +203,7 @@ def _runs(response: pb.ListRunsResponse) -> list[Run]:
 
 
 def _chunks(items: Sequence[str | Item]) -> Iterable[pb.ItemChunk]:
-    chunk, size = pb.ItemChunk(), 0
-    for message in map(_item, items):
-        weight = message.ByteSize()
-        if chunk.items and (len(chunk.items) == _CHUNK_ITEMS or size + weight > _CHUNK_BYTES):
-            yield chunk
-            chunk, size = pb.ItemChunk(), 0
-        chunk.items.append(message)
-        size += weight
-    if chunk.items:
-        yield chunk
+    return (pb.ItemChunk(items=chunk) for chunk in chunks(map(_item, items)))
 
 
 def _item(item: str | Item) -> pb.Item:

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rdiverse.grpcio_kit.chunks import chunks
 from rdiverse.grpcio_kit.client import Caller, RpcFailure
 from rdiverse.inference.client_types import Generated, Model, Proposed, Sample, SamplingLike, Solved
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, sampling_pb2, solver_pb2
@@ -140,16 +141,7 @@ class SolverClient(_Client):
             "SolverService.Solve", lambda left: stub.Solve(_solve_requests(settings, questions), timeout=left), timeout
         )
         for response in responses:
-            yield Solved(
-                index=response.index,
-                answer=response.answer if response.boxed else None,
-                share=response.share,
-                votes=response.votes,
-                boxed=response.boxed,
-                grader_timeouts=response.grader_timeouts,
-                samples=tuple(map(_sample, response.samples)),
-                weights=response.weights,
-            )
+            yield from map(_solved, response.problems)
 
 
 class LanguageModelClient(_Client):
@@ -245,8 +237,21 @@ def _sampling(sampling: SamplingLike | None, stop: Sequence[str] = ()) -> sampli
 
 def _solve_requests(settings: solver_pb2.SolveSettings, questions: Iterable[str]) -> Iterator[solver_pb2.SolveRequest]:
     yield solver_pb2.SolveRequest(settings=settings)
-    for index, question in enumerate(questions):
-        yield solver_pb2.SolveRequest(problem=solver_pb2.Problem(index=index, question=question))
+    for problems in chunks(solver_pb2.Problem(index=index, question=question) for index, question in enumerate(questions)):
+        yield solver_pb2.SolveRequest(chunk=solver_pb2.ProblemChunk(problems=problems))
+
+
+def _solved(problem: solver_pb2.SolvedProblem) -> Solved:
+    return Solved(
+        index=problem.index,
+        answer=problem.answer if problem.boxed else None,
+        share=problem.share,
+        votes=problem.votes,
+        boxed=problem.boxed,
+        grader_timeouts=problem.grader_timeouts,
+        samples=tuple(map(_sample, problem.samples)),
+        weights=problem.weights,
+    )
 
 
 def _sample(sample: solver_pb2.SolveSample) -> Sample:

@@ -51,6 +51,8 @@ class GenerationRequest:
     expected_weights: str = ""
     """Version that must write every completion; empty: any."""
     logprobs: bool = False
+    allow_too_long: bool = False
+    """A prompt that leaves no room for a token gets samples of none; else it refuses the request."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,20 @@ class PromptTooLongError(ValueError):
         super().__init__(f"{tokens} tokens leave no room in this model's {max_model_len}")
         self.index = index
         """Position in the request's prompts, from 0."""
+
+
+def check_lengths(request: GenerationRequest, tokens: Sequence[Sequence[int]], max_model_len: int) -> list[int]:
+    """Positions of the prompts that leave no room for a token. Raises PromptTooLongError where the request allows none."""
+    too_long = [position for position, ids in enumerate(tokens) if len(ids) >= max_model_len]
+    if too_long and not request.allow_too_long:
+        raise PromptTooLongError(too_long[0], len(tokens[too_long[0]]), max_model_len)
+    return too_long
+
+
+def empty_completions(request: GenerationRequest, position: int, prompt_tokens: int, weights: str) -> list[Completion]:
+    """The samples of a prompt that leaves no room."""
+    samples = range(request.first_sample, request.first_sample + request.n)
+    return [Completion(request.first_prompt + position, i, "", Finish.LENGTH, prompt_tokens, 0, weights) for i in samples]
 
 
 class Engine(Protocol):
@@ -125,11 +141,8 @@ class Engine(Protocol):
         """Give completions as they finish, in no promised order; closing the generator aborts what is left.
 
         All samples of a prompt are written by one version of the weights. Raises PromptTooLongError before anything
-        is drawn, OverloadedError when too many rows wait.
+        is drawn, unless the request allows such prompts, and OverloadedError when too many rows wait.
         """
-
-    async def prompt_lengths(self, prompts: Sequence[RenderedPrompt]) -> list[int]:
-        """Tokens of each prompt after the chat template."""
 
     async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
         """Unit vectors, (texts, dimension), and the version that made them. Raises PromptTooLongError."""

@@ -1,12 +1,16 @@
 """Votes, cast in a thread beside the event loop: a symbolic comparison may take seconds."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 from rdiverse.selfplay.parsing import last_boxed
 from rdiverse.selfplay.voting import Vote, vote
+
+_TURN_SECONDS = 0.05
+"""Votes that take longer together are given in parts."""
 
 
 class Equality(Protocol):
@@ -33,19 +37,31 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Casts one vote at a time."""
+    """Casts one vote at a time, several in a turn: every change of threads is felt by the engine beside it."""
 
     def __init__(self, equality: Equality) -> None:
         self._equality = equality
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
 
-    async def vote(self, texts: Sequence[str], *, drop_unboxed: bool) -> Verdict:
-        """Vote on the last balanced boxes of completions (METHOD, "Voting and answers")."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._vote, tuple(texts), drop_unboxed)
+    async def votes(self, problems: Sequence[Sequence[str]], *, drop_unboxed: bool) -> list[Verdict]:
+        """Vote on the last balanced boxes of each problem's completions (METHOD, "Voting and answers").
+
+        Gives the verdicts of the first problems: one at least, and no more once a moment has passed.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._votes, problems, drop_unboxed)
 
     def close(self) -> None:
         """Stop after the present vote."""
         self._thread.shutdown(cancel_futures=True)
+
+    def _votes(self, problems: Sequence[Sequence[str]], drop_unboxed: bool) -> list[Verdict]:
+        end = time.monotonic() + _TURN_SECONDS
+        verdicts: list[Verdict] = []
+        for texts in problems:
+            verdicts.append(self._vote(texts, drop_unboxed))
+            if time.monotonic() > end:
+                break
+        return verdicts
 
     def _vote(self, texts: Sequence[str], drop_unboxed: bool) -> Verdict:
         from rdiverse.grading.normal import normal_form

@@ -38,20 +38,30 @@ class Chunk:
 
 
 class Job:
-    """One request under way. `deliver` and `fail` may be called from any thread, the rest from the loop's."""
+    """One request under way. `deliver` and `fail` may be called from any thread, the rest from the loop's.
 
-    def __init__(self, request: GenerationRequest, tokens: Sequence[Sequence[int]], seed: int, max_rows: int) -> None:
+    `left_out`: positions of prompts that are not to be computed.
+    """
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        tokens: Sequence[Sequence[int]],
+        seed: int,
+        max_rows: int,
+        left_out: Sequence[int] = (),
+    ) -> None:
         self.request = request
         self.tokens = tokens
         self.seed = seed
         self.cancelled = False
         self.unread = 0
-        order = sorted(range(len(tokens)), key=lambda i: (len(tokens[i]), i))
+        order = sorted(set(range(len(tokens))).difference(left_out), key=lambda i: (len(tokens[i]), i))
         size = max(1, max_rows // request.n)
         self.chunks = deque(
             Chunk(tuple(order[at : at + size]), len(order[at : at + size]) * request.n) for at in range(0, len(order), size)
         )
-        self._left = len(tokens) * request.n
+        self._left = len(order) * request.n
         self._loop = asyncio.get_running_loop()
         self._mailbox: asyncio.Queue[list[Completion] | Exception] = asyncio.Queue()
 

@@ -11,14 +11,15 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rdiverse.grpcio_kit.chunks import chunks
 from rdiverse.grpcio_kit.errors import InvalidFieldError, OverloadedError
 from rdiverse.inference import metrics
-from rdiverse.inference.engine import Completion, Finish, GenerationRequest, SamplingParams
+from rdiverse.inference.engine import Completion, GenerationRequest, SamplingParams
 from rdiverse.inference.host import ModelHost
 from rdiverse.inference.judging import Judge, Verdict
-from rdiverse.inference.validation import check_problem, check_settings
+from rdiverse.inference.validation import check_chunk, check_settings
 from rdiverse.inference.wire import finish_reason
-from rdiverse.v1.solver_pb2 import Problem, SolveRequest, SolveResponse, SolveSample, SolveSettings
+from rdiverse.v1.solver_pb2 import Problem, SolvedProblem, SolveRequest, SolveResponse, SolveSample, SolveSettings
 from rdiverse.v1.solver_pb2_grpc import SolverServiceServicer
 
 _WINDOW_BATCHES = 4
@@ -26,7 +27,11 @@ _WINDOW_BATCHES = 4
 _WINDOWS_AT_ONCE = 2
 """While one window's tail is drawn the next is ready."""
 _SILENCE_SECONDS = 0.005
-_UNREAD_RESPONSES = 1024
+_UNREAD_RESPONSES = 16
+_UNREAD_CHUNKS = 1
+"""Chunks of problems that may wait for room in a window."""
+
+_Answered = tuple[Problem, list[Completion]]
 
 
 @dataclass
@@ -102,67 +107,80 @@ class SolverServicer(SolverServiceServicer):
 
     async def _solve(self, call: _Call, problems: list[Problem], first: int) -> None:
         prompts = [self._host.config.prompts.solver.template.render(problem.question) for problem in problems]
-        lengths = await self._host.engine.prompt_lengths(prompts)
-        fits = [i for i, length in enumerate(lengths) if length < self._host.engine.max_model_len]
+        request = GenerationRequest(
+            prompts=prompts,
+            n=call.settings.samples,
+            params=call.params,
+            seed=call.seed,
+            first_prompt=first,
+            expected_weights=call.settings.expected_weights,
+            allow_too_long=True,
+        )
+        answered: asyncio.Queue[_Answered | None] = asyncio.Queue()
         async with asyncio.TaskGroup() as tasks:
-            for i in set(range(len(problems))).difference(fits):
-                metrics.TOO_LONG.inc()
-                tasks.create_task(self._judge_one(call, problems[i], _no_room(call, lengths[i], self._host.engine.version)))
-            if not fits:
-                return
-            request = GenerationRequest(
-                prompts=[prompts[i] for i in fits],
-                n=call.settings.samples,
-                params=call.params,
-                seed=call.seed,
-                first_prompt=first,
-                expected_weights=call.settings.expected_weights,
-            )
-            samples: dict[int, list[Completion]] = {}
-            async for completion in self._host.generate(request, "problem"):
+            tasks.create_task(self._vote(call, answered))
+            drawn: dict[int, list[Completion]] = {}
+            async for completion in self._host.generate(request):
                 position = completion.prompt_index - first
-                found = samples.setdefault(position, [])
+                found = drawn.setdefault(position, [])
                 found.append(completion)
-                if len(found) == call.settings.samples:
-                    tasks.create_task(self._judge_one(call, problems[fits[position]], samples.pop(position)))
+                if len(found) == request.n:
+                    answered.put_nowait((problems[position], drawn.pop(position)))
+            answered.put_nowait(None)
 
-    async def _judge_one(self, call: _Call, problem: Problem, samples: list[Completion]) -> None:
-        samples.sort(key=lambda sample: sample.sample_index)
-        verdict = await self._judge.vote([sample.text for sample in samples], drop_unboxed=call.settings.drop_unboxed)
-        metrics.VOTES.inc()
-        metrics.SHARES.observe(verdict.vote.share)
-        metrics.UNBOXED.inc(len(samples) - verdict.vote.boxed)
-        metrics.GRADER_TIMEOUTS.inc(verdict.timeouts)
-        await call.responses.put(_response(call.settings, problem, samples, verdict))
+    async def _vote(self, call: _Call, answered: "asyncio.Queue[_Answered | None]") -> None:
+        """Respond to what is put into a queue, all that is there at a time, until None comes."""
+        more = True
+        while more:
+            found = [await answered.get()]
+            while not answered.empty():
+                found.append(answered.get_nowait())
+            more = found[-1] is not None
+            await self._respond(call, [each for each in found if each is not None])
+
+    async def _respond(self, call: _Call, answered: list[_Answered]) -> None:
+        for _, samples in answered:
+            samples.sort(key=lambda sample: sample.sample_index)
+        while answered:
+            texts = [[sample.text for sample in samples] for _, samples in answered]
+            verdicts = await self._judge.votes(texts, drop_unboxed=call.settings.drop_unboxed)
+            judged, answered = answered[: len(verdicts)], answered[len(verdicts) :]
+            for (_, samples), verdict in zip(judged, verdicts, strict=True):
+                metrics.VOTES.inc()
+                metrics.SHARES.observe(verdict.vote.share)
+                metrics.UNBOXED.inc(len(samples) - verdict.vote.boxed)
+                metrics.GRADER_TIMEOUTS.inc(verdict.timeouts)
+                metrics.TOO_LONG.inc(samples[0].prompt_tokens >= self._host.engine.max_model_len)
+            solved = (_solved(call.settings, *each, verdict) for each, verdict in zip(judged, verdicts, strict=True))
+            for chunk in chunks(solved):
+                await call.responses.put(SolveResponse(problems=chunk))
 
 
 async def _windows(call: _Call, requests: AsyncIterator[SolveRequest]) -> AsyncIterator[list[Problem]]:
     """Gather problems. Raises InvalidFieldError."""
-    arrived: asyncio.Queue[Problem | None] = asyncio.Queue(call.window)
+    arrived: asyncio.Queue[Sequence[Problem] | None] = asyncio.Queue(_UNREAD_CHUNKS)
 
     async def read() -> None:
         seen: set[int] = set()
         async for request in requests:
-            if request.WhichOneof("payload") != "problem":
-                raise InvalidFieldError("problem", "must be what every message after the first holds")
-            check_problem(request.problem, seen)
-            await arrived.put(request.problem)
+            if request.WhichOneof("payload") != "chunk":
+                raise InvalidFieldError("chunk", "must be what every message after the first holds")
+            check_chunk(request.chunk, seen)
+            await arrived.put(request.chunk.problems)
 
     reader = asyncio.create_task(_then_none(read(), arrived))
     try:
         window: list[Problem] = []
         ended = False
         while not ended:
-            problem = await _next(arrived, patient=call.patient or not window)
-            if isinstance(problem, Problem):
-                window.append(problem)
-            ended = problem is None
-            if window and (ended or problem is _SILENCE or len(window) == call.window):
-                if ended:
-                    await reader  # an invalid problem spoils the call before its window is computed
-                yield window
-                window = []
-        await reader
+            chunk = await _next(arrived, patient=call.patient or not window)
+            ended = chunk is None
+            window += chunk or ()
+            if ended:
+                await reader  # an invalid problem spoils the call before its window is computed
+            while len(window) >= call.window or (window and not chunk):
+                yield window[: call.window]
+                del window[: call.window]
     finally:
         reader.cancel()
 
@@ -177,27 +195,19 @@ async def _then_none(work: Awaitable[None], queue: asyncio.Queue[Any]) -> None:
     await queue.put(None)
 
 
-_SILENCE = object()
-
-
-async def _next(arrived: "asyncio.Queue[Problem | None]", *, patient: bool) -> object:
-    """The next problem, None at the end, or _SILENCE when none came for a while."""
+async def _next(arrived: "asyncio.Queue[Sequence[Problem] | None]", *, patient: bool) -> Sequence[Problem] | None:
+    """The next chunk, an empty one when none came for a while, None at the end."""
     if patient:
         return await arrived.get()
     try:
         return await asyncio.wait_for(arrived.get(), _SILENCE_SECONDS)
     except TimeoutError:
-        return _SILENCE
+        return ()
 
 
-def _no_room(call: _Call, prompt_tokens: int, weights: str) -> list[Completion]:
-    """What a question that fills the model's context gets: samples of no token."""
-    return [Completion(0, i, "", Finish.LENGTH, prompt_tokens, 0, weights) for i in range(call.settings.samples)]
-
-
-def _response(settings: SolveSettings, problem: Problem, samples: Sequence[Completion], verdict: Verdict) -> SolveResponse:
+def _solved(settings: SolveSettings, problem: Problem, samples: Sequence[Completion], verdict: Verdict) -> SolvedProblem:
     vote = verdict.vote
-    response = SolveResponse(
+    solved = SolvedProblem(
         index=problem.index,
         answer=verdict.answer or "",
         share=vote.share,
@@ -207,7 +217,7 @@ def _response(settings: SolveSettings, problem: Problem, samples: Sequence[Compl
         weights=samples[0].weights,
     )
     if settings.return_samples:
-        response.samples.extend(
+        solved.samples.extend(
             SolveSample(
                 answer=answer,
                 agrees=agrees,
@@ -217,4 +227,4 @@ def _response(settings: SolveSettings, problem: Problem, samples: Sequence[Compl
             )
             for sample, answer, agrees in zip(samples, verdict.answers, vote.agrees, strict=True)
         )
-    return response
+    return solved

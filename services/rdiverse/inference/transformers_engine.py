@@ -11,17 +11,27 @@ from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import WrongWeightsError
 from rdiverse.inference.adapters import Checkpoints, checked_version
 from rdiverse.inference.decoding import Row, decode
-from rdiverse.inference.engine import Completion, Finish, GenerationRequest, PromptTooLongError
+from rdiverse.inference.engine import (
+    Completion,
+    Finish,
+    GenerationRequest,
+    PromptTooLongError,
+    check_lengths,
+    empty_completions,
+)
 from rdiverse.inference.folders import model_folder
 from rdiverse.inference.loading import LoadedModel, load_model
 from rdiverse.inference.scheduling import Chunk, Job, Scheduler
 from rdiverse.inference.tokens import cut_at_stop, visible
 from rdiverse.runs.weights import CheckpointError
-from rdiverse.selfplay.prompts import RenderedPrompt
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+_HAND_OVER_SECONDS = 0.1
+"""Rows that finish within this are handed over together: at every handing over the loop's thread takes Python from this one."""
 
 
 class TransformersEngine:
@@ -85,11 +95,12 @@ class TransformersEngine:
         """Give completions as they finish."""
         loaded = self._loaded
         tokens = await asyncio.to_thread(loaded.tokens.encode, request.prompts)
-        for i, ids in enumerate(tokens):
-            if len(ids) >= loaded.max_model_len:
-                raise PromptTooLongError(i, len(ids), loaded.max_model_len)
+        too_long = check_lengths(request, tokens, loaded.max_model_len)
+        for position in too_long:
+            for completion in empty_completions(request, position, len(tokens[position]), loaded.version):
+                yield completion
         seed = secrets.randbits(64) if request.seed is None else request.seed
-        job = Job(request, tokens, seed, self._config.max_batch_rows)
+        job = Job(request, tokens, seed, self._config.max_batch_rows, left_out=too_long)
         self._scheduler.submit(job)
         try:
             while completions := await job.receive():
@@ -98,11 +109,6 @@ class TransformersEngine:
                 self._scheduler.read(job, len(completions))
         finally:
             self._scheduler.cancel(job)
-
-    async def prompt_lengths(self, prompts: Sequence[RenderedPrompt]) -> list[int]:
-        """Tokens of each prompt after the chat template."""
-        tokens = await asyncio.to_thread(self._loaded.tokens.encode, prompts)
-        return [len(ids) for ids in tokens]
 
     async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
         """Unit vectors, (texts, dimension), and the version that made them."""
@@ -177,6 +183,8 @@ class _Batch:
         self._prompts: list[Sequence[int]] = []
         self._rows: list[Row] = []
         self._owners: dict[Row, Job] = {}
+        self._finished: list[Row] = []
+        self._handed_over = time.monotonic()
 
     def add(self, job: Job, chunk: Chunk) -> None:
         for position in chunk.prompts:
@@ -193,11 +201,20 @@ class _Batch:
             for row in rows:
                 row.prompt -= first
             decode(self._loaded.model, self._prompts[first : last + 1], rows, self._loaded.eos, self._met_stop, self._emit)
+        self._hand_over()
 
     def _met_stop(self, row: Row, tokens: Sequence[int]) -> bool:
         return self._loaded.tokens.met_stop(row.params.stop, tokens)
 
-    def _emit(self, done: list[Row]) -> None:
+    def _emit(self, finished: list[Row]) -> None:
+        self._finished += finished
+        if time.monotonic() - self._handed_over > _HAND_OVER_SECONDS:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        done, self._finished, self._handed_over = self._finished, [], time.monotonic()
+        if not done:
+            return
         texts = self._loaded.tokens.decode([visible(row.tokens, self._loaded.eos) for row in done])
         completions: dict[Job, list[Completion]] = {}
         for row, text in zip(done, texts, strict=True):

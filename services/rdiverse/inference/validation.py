@@ -10,6 +10,7 @@ MAX_TEXT = 65_536
 MAX_PROMPTS = 4096
 MAX_SAMPLES = 1024
 MAX_PROBLEMS = 100_000
+MAX_CHUNK_PROBLEMS = 1024
 _MAX_COUNT = 100_000
 _MAX_VERSION = 256
 _MAX_PATH = 4096
@@ -38,8 +39,14 @@ def check_settings(settings: solver_pb2.SolveSettings, defaults: SamplingConfig)
     return params
 
 
-def check_problem(problem: solver_pb2.Problem, seen: set[int]) -> None:
-    """Check one problem of a Solve call and add its index to those seen. Raises InvalidFieldError."""
+def check_chunk(chunk: solver_pb2.ProblemChunk, seen: set[int]) -> None:
+    """Check problems of a Solve call and add their indices to those seen. Raises InvalidFieldError."""
+    _check_range("chunk.problems", len(chunk.problems), 1, MAX_CHUNK_PROBLEMS)
+    for problem in chunk.problems:
+        _check_problem(problem, seen)
+
+
+def _check_problem(problem: solver_pb2.Problem, seen: set[int]) -> None:
     _check_range("problem.index", problem.index, 0, _MAX_INDEX)
     if problem.index in seen:
         raise InvalidFieldError("problem.index", f"{problem.index} came before in this call")

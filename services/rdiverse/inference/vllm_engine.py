@@ -15,7 +15,14 @@ from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, OverloadedError, WrongWeightsError
 from rdiverse.inference import vllm_library
 from rdiverse.inference.adapters import Checkpoints, checked_version
-from rdiverse.inference.engine import Completion, GenerationRequest, PromptTooLongError, SamplingParams
+from rdiverse.inference.engine import (
+    Completion,
+    GenerationRequest,
+    PromptTooLongError,
+    SamplingParams,
+    check_lengths,
+    empty_completions,
+)
 from rdiverse.inference.folders import (
     check_same_shape,
     check_tensors,
@@ -142,9 +149,7 @@ class VllmEngine:
     async def _admit(self, request: GenerationRequest) -> list[list[int]]:
         """Check a request and encode its prompts."""
         tokens = await asyncio.to_thread(self._tokens.encode, request.prompts)
-        for i, ids in enumerate(tokens):
-            if len(ids) >= self._max_model_len:
-                raise PromptTooLongError(i, len(ids), self._max_model_len)
+        check_lengths(request, tokens, self._max_model_len)
         if request.params.temperature > vllm_library.HOTTEST:
             raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {vllm_library.HOTTEST}")
         rows = len(tokens) * request.n
@@ -161,6 +166,8 @@ class VllmEngine:
             async with self._weights.shared():
                 self._expect(request.expected_weights)
                 version = self._version
+                if len(ids) >= self._max_model_len:
+                    return empty_completions(request, position, len(ids), version)
                 async with self._places.held(request.n):
                     self._waiting -= waiting
                     waiting = 0
@@ -180,10 +187,6 @@ class VllmEngine:
         finally:
             self._running -= request.n
         return output
-
-    async def prompt_lengths(self, prompts: Sequence[RenderedPrompt]) -> list[int]:
-        """Tokens of each prompt after the chat template."""
-        return [len(ids) for ids in await asyncio.to_thread(self._tokens.encode, prompts)]
 
     async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
         """Unit vectors, (texts, dimension), and the version that made them."""

@@ -25,23 +25,27 @@ _sym_db = _symbol_database.Default()
 from rdiverse.v1 import sampling_pb2 as rdiverse_dot_v1_dot_sampling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rdiverse/v1/solver.proto\x12\x0brdiverse.v1\x1a\x1ardiverse/v1/sampling.proto\"r\n\x0cSolveRequest\x12.\n\x08settings\x18\x01 \x01(\x0b\x32\x1a.rdiverse.v1.SolveSettingsH\x00\x12\'\n\x07problem\x18\x02 \x01(\x0b\x32\x14.rdiverse.v1.ProblemH\x00\x42\t\n\x07payload\"\xad\x01\n\rSolveSettings\x12\x0f\n\x07samples\x18\x01 \x01(\x05\x12\'\n\x08sampling\x18\x02 \x01(\x0b\x32\x15.rdiverse.v1.Sampling\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x18\n\x10\x65xpected_weights\x18\x04 \x01(\t\x12\x16\n\x0ereturn_samples\x18\x05 \x01(\x08\x12\x14\n\x0c\x64rop_unboxed\x18\x06 \x01(\x08\x42\x07\n\x05_seed\"*\n\x07Problem\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x10\n\x08question\x18\x02 \x01(\t\"\xb0\x01\n\rSolveResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05share\x18\x03 \x01(\x01\x12\r\n\x05votes\x18\x04 \x01(\x05\x12\r\n\x05\x62oxed\x18\x05 \x01(\x05\x12\x17\n\x0fgrader_timeouts\x18\x06 \x01(\x05\x12)\n\x07samples\x18\x07 \x03(\x0b\x32\x18.rdiverse.v1.SolveSample\x12\x0f\n\x07weights\x18\x08 \x01(\t\"\x98\x01\n\x0bSolveSample\x12\x13\n\x06\x61nswer\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x61grees\x18\x02 \x01(\x08\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x30\n\rfinish_reason\x18\x04 \x01(\x0e\x32\x19.rdiverse.v1.FinishReason\x12\x19\n\x11\x63ompletion_tokens\x18\x05 \x01(\x05\x42\t\n\x07_answer2S\n\rSolverService\x12\x42\n\x05Solve\x12\x19.rdiverse.v1.SolveRequest\x1a\x1a.rdiverse.v1.SolveResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rdiverse/v1/solver.proto\x12\x0brdiverse.v1\x1a\x1ardiverse/v1/sampling.proto\"\x84\x01\n\x0cSolveRequest\x12.\n\x08settings\x18\x01 \x01(\x0b\x32\x1a.rdiverse.v1.SolveSettingsH\x00\x12*\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x19.rdiverse.v1.ProblemChunkH\x00\x42\t\n\x07payloadJ\x04\x08\x02\x10\x03R\x07problem\"6\n\x0cProblemChunk\x12&\n\x08problems\x18\x01 \x03(\x0b\x32\x14.rdiverse.v1.Problem\"\xad\x01\n\rSolveSettings\x12\x0f\n\x07samples\x18\x01 \x01(\x05\x12\'\n\x08sampling\x18\x02 \x01(\x0b\x32\x15.rdiverse.v1.Sampling\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x18\n\x10\x65xpected_weights\x18\x04 \x01(\t\x12\x16\n\x0ereturn_samples\x18\x05 \x01(\x08\x12\x14\n\x0c\x64rop_unboxed\x18\x06 \x01(\x08\x42\x07\n\x05_seed\"*\n\x07Problem\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x10\n\x08question\x18\x02 \x01(\t\"=\n\rSolveResponse\x12,\n\x08problems\x18\x01 \x03(\x0b\x32\x1a.rdiverse.v1.SolvedProblem\"\xb0\x01\n\rSolvedProblem\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05share\x18\x03 \x01(\x01\x12\r\n\x05votes\x18\x04 \x01(\x05\x12\r\n\x05\x62oxed\x18\x05 \x01(\x05\x12\x17\n\x0fgrader_timeouts\x18\x06 \x01(\x05\x12)\n\x07samples\x18\x07 \x03(\x0b\x32\x18.rdiverse.v1.SolveSample\x12\x0f\n\x07weights\x18\x08 \x01(\t\"\x98\x01\n\x0bSolveSample\x12\x13\n\x06\x61nswer\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06\x61grees\x18\x02 \x01(\x08\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x30\n\rfinish_reason\x18\x04 \x01(\x0e\x32\x19.rdiverse.v1.FinishReason\x12\x19\n\x11\x63ompletion_tokens\x18\x05 \x01(\x05\x42\t\n\x07_answer2S\n\rSolverService\x12\x42\n\x05Solve\x12\x19.rdiverse.v1.SolveRequest\x1a\x1a.rdiverse.v1.SolveResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rdiverse.v1.solver_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SOLVEREQUEST']._serialized_start=69
-  _globals['_SOLVEREQUEST']._serialized_end=183
-  _globals['_SOLVESETTINGS']._serialized_start=186
-  _globals['_SOLVESETTINGS']._serialized_end=359
-  _globals['_PROBLEM']._serialized_start=361
-  _globals['_PROBLEM']._serialized_end=403
-  _globals['_SOLVERESPONSE']._serialized_start=406
-  _globals['_SOLVERESPONSE']._serialized_end=582
-  _globals['_SOLVESAMPLE']._serialized_start=585
-  _globals['_SOLVESAMPLE']._serialized_end=737
-  _globals['_SOLVERSERVICE']._serialized_start=739
-  _globals['_SOLVERSERVICE']._serialized_end=822
+  _globals['_SOLVEREQUEST']._serialized_start=70
+  _globals['_SOLVEREQUEST']._serialized_end=202
+  _globals['_PROBLEMCHUNK']._serialized_start=204
+  _globals['_PROBLEMCHUNK']._serialized_end=258
+  _globals['_SOLVESETTINGS']._serialized_start=261
+  _globals['_SOLVESETTINGS']._serialized_end=434
+  _globals['_PROBLEM']._serialized_start=436
+  _globals['_PROBLEM']._serialized_end=478
+  _globals['_SOLVERESPONSE']._serialized_start=480
+  _globals['_SOLVERESPONSE']._serialized_end=541
+  _globals['_SOLVEDPROBLEM']._serialized_start=544
+  _globals['_SOLVEDPROBLEM']._serialized_end=720
+  _globals['_SOLVESAMPLE']._serialized_start=723
+  _globals['_SOLVESAMPLE']._serialized_end=875
+  _globals['_SOLVERSERVICE']._serialized_start=877
+  _globals['_SOLVERSERVICE']._serialized_end=960
 # @@protoc_insertion_point(module_scope)

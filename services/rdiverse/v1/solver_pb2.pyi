@@ -21,35 +21,59 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SolveRequest(_message.Message):
-    """SolveRequest is the settings (first message, once) or one problem (every further message)."""
+    """SolveRequest is the settings (first message, once) or a chunk of problems (every further message)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SETTINGS_FIELD_NUMBER: _builtins.int
-    PROBLEM_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def settings(self) -> Global___SolveSettings:
         """The first message of a call."""
 
     @_builtins.property
-    def problem(self) -> Global___Problem:
-        """A question to answer; at most 100000 in a call."""
+    def chunk(self) -> Global___ProblemChunk:
+        """Questions to answer; at most 100000 in a call."""
 
     def __init__(
         self,
         *,
         settings: Global___SolveSettings | None = ...,
-        problem: Global___Problem | None = ...,
+        chunk: Global___ProblemChunk | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "problem", b"problem", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "payload", b"payload", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "problem", b"problem", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "payload", b"payload", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["settings", "problem"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["settings", "chunk"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
 Global___SolveRequest: _TypeAlias = SolveRequest  # noqa: Y015
+
+@_typing.final
+class ProblemChunk(_message.Message):
+    """ProblemChunk carries problems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Problem]:
+        """1 to 1024 problems."""
+
+    def __init__(
+        self,
+        *,
+        problems: _abc.Iterable[Global___Problem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProblemChunk: _TypeAlias = ProblemChunk  # noqa: Y015
 
 @_typing.final
 class SolveSettings(_message.Message):
@@ -125,7 +149,31 @@ Global___Problem: _TypeAlias = Problem  # noqa: Y015
 
 @_typing.final
 class SolveResponse(_message.Message):
-    """SolveResponse is the vote on one problem."""
+    """SolveResponse carries votes in the order in which they were cast."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___SolvedProblem]:
+        """1 to 1024 problems."""
+
+    def __init__(
+        self,
+        *,
+        problems: _abc.Iterable[Global___SolvedProblem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SolveResponse: _TypeAlias = SolveResponse  # noqa: Y015
+
+@_typing.final
+class SolvedProblem(_message.Message):
+    """SolvedProblem is the vote on one problem."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,7 +221,7 @@ class SolveResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SolveResponse: _TypeAlias = SolveResponse  # noqa: Y015
+Global___SolvedProblem: _TypeAlias = SolvedProblem  # noqa: Y015
 
 @_typing.final
 class SolveSample(_message.Message):
