@@ -19,7 +19,6 @@ from typing import Any
 
 from rdiverse.config import RunConfig, SamplingConfig, load_config
 from rdiverse.grading.pool import GradingPool
-from rdiverse.inference.allocator import keep_freed_memory
 from rdiverse.inference.client import ModelControlClient, RpcFailure, SolverClient
 from rdiverse.inference.engine import GenerationRequest, SamplingParams
 from rdiverse.inference.judging import Judge
@@ -40,7 +39,6 @@ Rounds = list[tuple[float, float]]
 
 def measure(engine_name: str) -> dict[str, Any]:
     """Seconds of 512 questions x 10 samples through Solve, and of the bare engine plus the same grading, in turns."""
-    keep_freed_memory()  # as a server does
     config = local_config(engine_name)
     texts = questions(config)
     loop = asyncio.new_event_loop()

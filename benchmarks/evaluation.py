@@ -21,6 +21,7 @@ from rdiverse.evaluation.answers import Plan
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import ModelControlClient, RpcFailure, SolverClient
 from rdiverse.report import write_report
+from rdiverse_pipelines.local.servers import PROCESS_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "local.yaml"
@@ -92,7 +93,7 @@ def _evaluated(address: str) -> tuple[float, int]:
 @contextmanager
 def _solver() -> Iterator[str]:
     """A Solver in a process of its own."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | PROCESS_ENVIRONMENT
     port, metrics_port = _free_ports()
     address = f"127.0.0.1:{port}"
     ports = ["--listen", address, "--metrics-port", str(metrics_port)]
@@ -120,7 +121,7 @@ def _free_ports() -> tuple[int, int]:
 @contextmanager
 def _bare_engine() -> Iterator[subprocess.Popen[str]]:
     """The engine alone, in a process that draws everything once for every line it is sent."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | PROCESS_ENVIRONMENT
     command = [sys.executable, "-m", "benchmarks.evaluation", "--bare"]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -177,9 +178,6 @@ def _report() -> tuple[float, float]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--bare"]:
-        from rdiverse.inference.allocator import keep_freed_memory
-
-        keep_freed_memory()
         asyncio.run(_serve_bare())
     else:
         print(json.dumps(measure(), indent=2))

@@ -11,7 +11,6 @@ import uvloop
 from rdiverse.config import RunConfig
 from rdiverse.grpcio_kit.server import Serving
 from rdiverse.inference import metrics
-from rdiverse.inference.allocator import keep_freed_memory
 from rdiverse.inference.challenger import ChallengerServicer
 from rdiverse.inference.engine import Engine
 from rdiverse.inference.host import ModelHost, Role
@@ -38,7 +37,6 @@ def serve(role: Role, config: RunConfig, listen: str, metrics_port: int, weights
 
     Raises OSError (an address is taken) and CheckpointError (the model cannot be loaded).
     """
-    keep_freed_memory()
     watch_lifeline()
     # This loop and the engine's thread take turns at Python: uvloop's turns are shorter.
     uvloop.run(_serve(role, config, listen, metrics_port, weights))
