@@ -86,7 +86,12 @@ def test_the_meeting_point_is_reached_from_this_machine_only() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_no_process_of_a_phase_listens_to_other_machines(model: Path, tmp_path: Path) -> None:
+def test_no_process_of_a_phase_listens_to_other_machines_or_leaves_a_directory(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     phase = write_phase(tmp_path, model, steps=40, processes=2, rows_per_forward=8)
     seen: dict[str, set[str]] = {}
     done = threading.Event()
@@ -107,5 +112,6 @@ def test_no_process_of_a_phase_listens_to_other_machines(model: Path, tmp_path: 
     finally:
         done.set()
         watcher.join()
+    assert not list(temporary.glob("torchelastic*"))
     assert seen["rdiverse.training.launch.torchrun_main"] == {"127.0.0.1"}
     assert set().union(*seen.values()) == {"127.0.0.1"}

@@ -77,6 +77,7 @@ def _command(phase: Phase, config: RunConfig) -> list[str]:
         "--rdzv-backend=loopback",
         f"--rdzv-endpoint=127.0.0.1:{_port(config)}",
         "--monitor-interval=0.1",
+        f"--log-dir={os.devnull}",  # else every phase leaves an empty directory in /tmp
         "-m",
         "rdiverse.training.worker",
         str(phase.save()),
