@@ -35,13 +35,15 @@ class Solver(solver_pb2_grpc.SolverServiceServicer):
 
     def Solve(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[solver_pb2.SolveResponse]:
         settings = next(requests).settings
-        problems = [request.problem for request in requests]
+        problems = [problem for request in requests for problem in request.chunk.problems]
         time.sleep(self._seconds)
         if settings.expected_weights not in {"", "served"}:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "other weights are served")
         for problem in reversed(problems):
-            share = share_of(problem.question)
-            yield solver_pb2.SolveResponse(index=problem.index, answer="1", share=share, votes=1, boxed=1, weights="served")
+            solved = solver_pb2.SolvedProblem(
+                index=problem.index, answer="1", share=share_of(problem.question), votes=1, boxed=1, weights="served"
+            )
+            yield solver_pb2.SolveResponse(problems=[solved])
 
 
 class Diversity(diversity_pb2_grpc.DiversityServiceServicer):

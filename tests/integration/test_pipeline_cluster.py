@@ -186,7 +186,9 @@ def test_first_weights_that_never_come_up_are_stopped(tmp_path: Path) -> None:
 
 def test_an_object_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     release = with_coder()
-    release.put({**coder(), "metadata": {"name": "r-one-solver", "labels": {"app": "theirs"}}})
+    theirs = coder() | {"metadata": {"name": "r-one-solver", "labels": {"app": "theirs"}}}
+    theirs["spec"]["predictor"]["labels"] = {"app": "theirs"}  # its pods are not the coder's
+    release.put(theirs)
     with cluster(tmp_path, release) as (_, _, here), pytest.raises(StepError, match="exists that is not this run's"):
         here.have("train-challenger", 1, {"solver": FIRST})
 
