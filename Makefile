@@ -30,13 +30,12 @@ test: install  ## Run the tests that take seconds.
 test-long: install  ## Run the tests that take minutes: faults, determinism, learning, vLLM, a real Milvus.
 	$(BIN)/python -m pytest -m "long and not alone" $(WORKERS) --no-loadscope-reorder $(ARGS)
 	$(BIN)/python -m pytest -m "long and alone" $(ARGS)
-	$(MAKE) test-milvus
 
 test-vllm: install  ## Run the engine's tests on vLLM's CPU build, in an environment of their own under build/.
 	$(BIN)/python -m pytest -m long tests/contract/test_inference_vllm.py $(ARGS)
 
 test-milvus: install  ## Run the memory's tests on a real Milvus, in an environment of its own under build/.
-	PYTHON=$(BIN)/python tests/environments/milvus.sh build/milvus $(BIN)/python -m pytest tests/contract/test_diversity_memory.py $(ARGS)
+	$(BIN)/python -m pytest -m long tests/contract/test_diversity_milvus.py $(ARGS)
 
 lint: install  ## Check formatting and style.
 	$(BIN)/ruff format --check .

@@ -24,9 +24,11 @@ STOP_SECONDS = 10
 TAIL_LINES = 15
 
 # One thread a process: two cores are shared by many processes, and spinning threads cost more than they bring. The
-# allocator keeps what it has instead of handing pages back and faulting them in again at every decoding step.
+# allocator keeps what it has instead of handing pages back and faulting them in again at every decoding step; only its first
+# arena does, so there is no other.
 PROCESS_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_TRIM_THRESHOLD_": "268435456",
     "MALLOC_MMAP_THRESHOLD_": "268435456",
     "TOKENIZERS_PARALLELISM": "false",
