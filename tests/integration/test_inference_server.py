@@ -116,7 +116,7 @@ def test_results_stream_out_before_all_questions_are_in(solver):
         responses = SolverServiceStub(channel).Solve(requests(), timeout=30)
         assert [problem.index for problem in next(responses).problems] == [5]
         sent.set()
-        assert [problem.index for response in responses for problem in response.problems] == [3]
+        assert [problem.index for problem in problems(responses)] == [3]
 
 
 def problems(responses: Iterable[solver_pb2.SolveResponse]) -> Iterator[solver_pb2.SolvedProblem]:

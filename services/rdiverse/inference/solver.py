@@ -28,6 +28,7 @@ _WINDOWS_AT_ONCE = 2
 """While one window's tail is drawn the next is ready."""
 _SILENCE_SECONDS = 0.005
 _UNREAD_RESPONSES = 16
+"""Messages of votes that may wait for a caller who reads slowly."""
 _UNREAD_CHUNKS = 1
 """Chunks of problems that may wait for room in a window."""
 
@@ -145,13 +146,14 @@ class SolverServicer(SolverServiceServicer):
             texts = [[sample.text for sample in samples] for _, samples in answered]
             verdicts = await self._judge.votes(texts, drop_unboxed=call.settings.drop_unboxed)
             judged, answered = answered[: len(verdicts)], answered[len(verdicts) :]
-            for (_, samples), verdict in zip(judged, verdicts, strict=True):
+            solved = []
+            for (problem, samples), verdict in zip(judged, verdicts, strict=True):
                 metrics.VOTES.inc()
                 metrics.SHARES.observe(verdict.vote.share)
                 metrics.UNBOXED.inc(len(samples) - verdict.vote.boxed)
                 metrics.GRADER_TIMEOUTS.inc(verdict.timeouts)
                 metrics.TOO_LONG.inc(samples[0].prompt_tokens >= self._host.engine.max_model_len)
-            solved = (_solved(call.settings, *each, verdict) for each, verdict in zip(judged, verdicts, strict=True))
+                solved.append(_solved(call.settings, problem, samples, verdict))
             for chunk in chunks(solved):
                 await call.responses.put(SolveResponse(problems=chunk))
 

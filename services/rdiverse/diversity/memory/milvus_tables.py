@@ -1,8 +1,10 @@
 """Rows of Milvus, read and written in pieces that its calls can carry."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from more_itertools import constrained_batches
 
 from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
 from rdiverse.diversity.memory.protocol import MemoryUnavailableError
@@ -38,8 +40,9 @@ class Tables:
 
     def upsert(self, collection: str, entities: Iterable[Row], deadline: Deadline, partition: str = "") -> None:
         """Write rows. The same keys again overwrite: a call that is repeated does no harm."""
-        for chunk in _chunks(entities):
-            self._connection.call(deadline.left, "upsert", collection_name=collection, data=chunk, partition_name=partition)
+        for chunk in constrained_batches(entities, _INSERT_BYTES, get_len=_weight, strict=False):
+            rows = list(chunk)
+            self._connection.call(deadline.left, "upsert", collection_name=collection, data=rows, partition_name=partition)
 
     def delete_keys(self, collection: str, keys: Sequence[str], deadline: Deadline) -> None:
         """Drop the rows of these keys."""
@@ -75,15 +78,5 @@ class Tables:
             self._connection.call(deadline.left, "flush", collection_name=collection)
 
 
-def _chunks(entities: Iterable[Row]) -> Iterator[list[Row]]:
-    chunk: list[Row] = []
-    size = 0
-    for entity in entities:
-        weight = 4 * len(entity.get("vector", ())) + 4 * len(entity["content"]) + 200
-        if chunk and size + weight > _INSERT_BYTES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(entity)
-        size += weight
-    if chunk:
-        yield chunk
+def _weight(entity: Row) -> int:
+    return 4 * len(entity.get("vector", ())) + 4 * len(entity["content"]) + 200
