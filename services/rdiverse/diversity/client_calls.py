@@ -203,7 +203,7 @@ def _runs(response: pb.ListRunsResponse) -> list[Run]:
 
 
 def _chunks(items: Sequence[str | Item]) -> Iterable[pb.ItemChunk]:
-    return (pb.ItemChunk(items=chunk) for chunk in chunks(map(_item, items)))
+    return (pb.ItemChunk(items=chunk) for chunk in chunks(map(_item, items), pb.Item.ByteSize))
 
 
 def _item(item: str | Item) -> pb.Item:

@@ -135,15 +135,17 @@ def skill_figures(
 ) -> tuple[tuple[SkillFigures, ...], float | None]:
     """Every named skill, in alphabetical order, and the accuracy of the worst tenth of them."""
     names = np.array([item.skill or "" for benchmark in benchmarks for item in benchmark.items])
+    skills, skill_of = np.unique(names, return_inverse=True)
     drawn = np.concatenate([graded.right for graded in sampled])
     best = np.concatenate([graded.right[:, 0] for graded in greedy]) if greedy else None
     figures = []
     answers = []
-    for skill in np.unique(names[names != ""]):
-        rows = names == skill
-        top = float(best[rows].mean()) if best is not None else None
-        figures.append(SkillFigures(str(skill), int(rows.sum()), float(drawn[rows].mean()), top))
-        answers.append(drawn[rows])
+    for i, skill in enumerate(skills):
+        if skill:
+            rows = skill_of == i
+            top = float(best[rows].mean()) if best is not None else None
+            figures.append(SkillFigures(str(skill), int(rows.sum()), float(drawn[rows].mean()), top))
+            answers.append(drawn[rows])
     return tuple(figures), worst_tenth(answers) if answers else None
 
 

@@ -1,17 +1,16 @@
 """Many small messages travel in a few larger ones: sending and receiving one costs more than reading it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from google.protobuf.message import Message
 from more_itertools import constrained_batches
 
-M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
-_MESSAGES = 1024
-_BYTES = 4 * 2**20
+_ITEMS = 1024
+_SIZE = 4 * 2**20
 
 
-def chunks(messages: Iterable[M]) -> Iterator[tuple[M, ...]]:
-    """Tuples of 1 to 1024 messages in their order, and of more than 4 MiB only where a single one has them."""
-    return constrained_batches(messages, _BYTES, _MESSAGES, get_len=lambda message: message.ByteSize(), strict=False)
+def chunks(items: Iterable[T], size: Callable[[T], int]) -> Iterator[tuple[T, ...]]:
+    """Tuples of 1 to 1024 items in their order, and larger than 4 Mi in the sum of `size` only where a single one is."""
+    return constrained_batches(items, _SIZE, _ITEMS, get_len=size, strict=False)

@@ -237,8 +237,9 @@ def _sampling(sampling: SamplingLike | None, stop: Sequence[str] = ()) -> sampli
 
 def _solve_requests(settings: solver_pb2.SolveSettings, questions: Iterable[str]) -> Iterator[solver_pb2.SolveRequest]:
     yield solver_pb2.SolveRequest(settings=settings)
-    for problems in chunks(solver_pb2.Problem(index=index, question=question) for index, question in enumerate(questions)):
-        yield solver_pb2.SolveRequest(chunk=solver_pb2.ProblemChunk(problems=problems))
+    problems = (solver_pb2.Problem(index=index, question=question) for index, question in enumerate(questions))
+    for chunk in chunks(problems, solver_pb2.Problem.ByteSize):
+        yield solver_pb2.SolveRequest(chunk=solver_pb2.ProblemChunk(problems=chunk))
 
 
 def _solved(problem: solver_pb2.SolvedProblem) -> Solved:

@@ -19,7 +19,7 @@ from rdiverse.inference.host import ModelHost
 from rdiverse.inference.judging import Judge, Verdict
 from rdiverse.inference.validation import check_chunk, check_settings
 from rdiverse.inference.wire import finish_reason
-from rdiverse.v1.solver_pb2 import Problem, SolvedProblem, SolveRequest, SolveResponse, SolveSample, SolveSettings
+from rdiverse.v1.solver_pb2 import Problem, SolveRequest, SolveResponse, SolveSettings
 from rdiverse.v1.solver_pb2_grpc import SolverServiceServicer
 
 _WINDOW_BATCHES = 4
@@ -146,16 +146,14 @@ class SolverServicer(SolverServiceServicer):
             texts = [[sample.text for sample in samples] for _, samples in answered]
             verdicts = await self._judge.votes(texts, drop_unboxed=call.settings.drop_unboxed)
             judged, answered = answered[: len(verdicts)], answered[len(verdicts) :]
-            solved = []
-            for (problem, samples), verdict in zip(judged, verdicts, strict=True):
+            for (_, samples), verdict in zip(judged, verdicts, strict=True):
                 metrics.VOTES.inc()
                 metrics.SHARES.observe(verdict.vote.share)
                 metrics.UNBOXED.inc(len(samples) - verdict.vote.boxed)
                 metrics.GRADER_TIMEOUTS.inc(verdict.timeouts)
                 metrics.TOO_LONG.inc(samples[0].prompt_tokens >= self._host.engine.max_model_len)
-                solved.append(_solved(call.settings, problem, samples, verdict))
-            for chunk in chunks(solved):
-                await call.responses.put(SolveResponse(problems=chunk))
+            for chunk in chunks(zip(judged, verdicts, strict=True), _size):
+                await call.responses.put(_response(call.settings, chunk))
 
 
 async def _windows(call: _Call, requests: AsyncIterator[SolveRequest]) -> AsyncIterator[list[Problem]]:
@@ -207,26 +205,38 @@ async def _next(arrived: "asyncio.Queue[Sequence[Problem] | None]", *, patient: 
         return ()
 
 
-def _solved(settings: SolveSettings, problem: Problem, samples: Sequence[Completion], verdict: Verdict) -> SolvedProblem:
-    vote = verdict.vote
-    solved = SolvedProblem(
-        index=problem.index,
-        answer=verdict.answer or "",
-        share=vote.share,
-        votes=vote.votes,
-        boxed=vote.boxed,
-        grader_timeouts=verdict.timeouts,
-        weights=samples[0].weights,
-    )
-    if settings.return_samples:
-        solved.samples.extend(
-            SolveSample(
+def _size(judged: tuple[_Answered, Verdict]) -> int:
+    """Characters of text in a problem's samples; the rest of what is sent of it is small."""
+    (_, samples), _ = judged
+    return sum(len(sample.text) for sample in samples)
+
+
+def _response(settings: SolveSettings, judged: Sequence[tuple[_Answered, Verdict]]) -> SolveResponse:
+    """The message of some problems, every part of it made in its place.
+
+    A part made by itself has memory of its own, and with every 10,000th piece that protobuf frees it has glibc give all free
+    memory of the process back to the system: the engine's too, which then faults it in again page by page.
+    """
+    response = SolveResponse()
+    for (problem, samples), verdict in judged:
+        vote = verdict.vote
+        solved = response.problems.add(
+            index=problem.index,
+            answer=verdict.answer or "",
+            share=vote.share,
+            votes=vote.votes,
+            boxed=vote.boxed,
+            grader_timeouts=verdict.timeouts,
+            weights=samples[0].weights,
+        )
+        if not settings.return_samples:
+            continue
+        for sample, answer, agrees in zip(samples, verdict.answers, vote.agrees, strict=True):
+            solved.samples.add(
                 answer=answer,
                 agrees=agrees,
                 text=sample.text,
                 finish_reason=finish_reason(sample),
                 completion_tokens=sample.completion_tokens,
             )
-            for sample, answer, agrees in zip(samples, verdict.answers, vote.agrees, strict=True)
-        )
-    return solved
+    return response

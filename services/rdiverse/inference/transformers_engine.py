@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_HAND_OVER_SECONDS = 0.1
+_HAND_OVER_SECONDS = 0.25
 """Rows that finish within this are handed over together: at every handing over the loop's thread takes Python from this one."""
 
 
