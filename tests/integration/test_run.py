@@ -1,5 +1,6 @@
 """One small run of the real system through the command line, and what the same command says afterwards."""
 
+import getpass
 import json
 import os
 import time
@@ -26,8 +27,15 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def output(workspace: Path) -> str:
-    return run_to_end(workspace, "--run-id", "small", "--iterations", "1").stdout
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def output(workspace: Path, temporary: Path) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        return run_to_end(workspace, "--run-id", "small", "--iterations", "1").stdout
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +82,12 @@ def test_the_command_ends_with_the_table_and_the_path_of_the_report(output: str,
 
 def test_nothing_of_the_run_lives_on(root: Path):
     assert family(root) == []
+
+
+def test_no_temporary_file_is_left(temporary: Path, root: Path):
+    assert (root / "summary.json").is_file()
+    for_all_runs = {f"rdiverse-{os.getuid()}", f"torchinductor_{getpass.getuser()}"}
+    assert {path.name for path in temporary.iterdir()} <= for_all_runs, "the memory's locks and torch's cache may stay"
 
 
 def test_every_table_and_the_weights_of_both_policies_are_left(root: Path):

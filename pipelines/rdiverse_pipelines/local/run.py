@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def run(config: RunConfig) -> RunFolder:
                 view.message("starting the servers")
                 with running_servers(config, folder, lifeline) as servers:
                     view.message("servers are ready; metrics at " + ", ".join(f"{k} {v}" for k, v in servers.metrics.items()))
-                    _go_through_steps(folder, servers, view)
+                    # Kubeflow's runner leaves a directory for every step; a step that was killed may still be writing.
+                    with tempfile.TemporaryDirectory(prefix="rdiverse-", ignore_cleanup_errors=True) as scratch:
+                        _go_through_steps(folder, servers, view, scratch)
             except ServerError as error:
                 raise RunFailedError(str(error)) from error
     return folder
@@ -74,18 +77,18 @@ def read_summary(folder: RunFolder) -> dict[str, Any]:
     return summary
 
 
-def _go_through_steps(folder: RunFolder, servers: Servers, view: ProgressView) -> None:
+def _go_through_steps(folder: RunFolder, servers: Servers, view: ProgressView, scratch: str) -> None:
     log = folder.logs / "pipeline.log"
     tail = EventTail(folder.events)
     meter = CpuMeter(folder)
-    environment = {**os.environ, **servers.environment, EVENTS_VARIABLE: str(folder.events), **_on_path()}
+    own = {EVENTS_VARIABLE: str(folder.events), "TMPDIR": scratch, **_on_path()}
     with log.open("ab") as output:
         steps = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "rdiverse_pipelines.local.execute", str(folder.root)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment,
+            env={**os.environ, **servers.environment, **own},
         )
     failure = ""
     try:
