@@ -32,13 +32,14 @@ def test_five_iterations_from_the_committed_yaml(tmp_path: Path) -> None:
     config = load_config(LOCAL, [*SMALL, *less, "iterations=5", "run_id=five", f"workspace={tmp_path}"])
     folder = prepare(config).folder
     begin_session(folder)
+    temporary = tmp_path / "temporary"  # for the directories that Kubeflow's runner leaves
+    temporary.mkdir()
     text = tmp_path / "config.yaml"
     text.write_text(dump_config(config))
     with held_lifeline(folder.root / "lifeline") as lifeline, running_servers(config, folder, lifeline) as servers:
         command = [sys.executable, "-c", RUN, str(COMPILED / "iterations-5.yaml"), str(text), str(tmp_path / "kfp")]
-        done = subprocess.run(
-            command, env={**os.environ, **servers.environment, **_on_path()}, capture_output=True, text=True, check=False
-        )
+        environment = {**os.environ, **servers.environment, **_on_path(), "TMPDIR": str(temporary)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert is_finished(folder, config)
     assert [row["iteration"] for row in json.loads(folder.summary.read_text())["iterations"]] == [0, 1, 2, 3, 4, 5]
