@@ -27,7 +27,7 @@ from rdiverse_pipelines.local.servers import PROCESS_ENVIRONMENT
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "local.yaml"
 QUESTIONS = 500
-ROUNDS = 25
+ROUNDS = 50
 """A shared machine is faster and slower by a fifth from one second to the next."""
 SEED = 0
 
