@@ -49,7 +49,7 @@ def run(config: RunConfig) -> RunFolder:
                 with running_servers(config, folder, lifeline) as servers:
                     view.message("servers are ready; metrics at " + ", ".join(f"{k} {v}" for k, v in servers.metrics.items()))
                     # Kubeflow's runner leaves a directory for every step; a step that was killed may still be writing.
-                    with tempfile.TemporaryDirectory(prefix="rdiverse-", ignore_cleanup_errors=True) as scratch:
+                    with tempfile.TemporaryDirectory(prefix="rdiverse-steps-", ignore_cleanup_errors=True) as scratch:
                         _go_through_steps(folder, servers, view, scratch)
             except ServerError as error:
                 raise RunFailedError(str(error)) from error
