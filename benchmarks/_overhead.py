@@ -20,9 +20,10 @@ from typing import Any
 from rdiverse.config import RunConfig, SamplingConfig, load_config
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import ModelControlClient, RpcFailure, SolverClient
-from rdiverse.inference.engine import GenerationRequest, SamplingParams
-from rdiverse.inference.judging import Judge
-from rdiverse.runs.weights import resolve_resource
+from rdiverse.inference.engines.engine import GenerationRequest
+from rdiverse.inference.servicers.judging import Judge
+from rdiverse.lm.sampling_params import SamplingParams
+from rdiverse.lm.weights import resolve_resource
 from rdiverse.selfplay.prompts import RenderedPrompt
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rdiverse.config import RunConfig, dump_config, load_config
+from rdiverse.lm.weights import resolve_resource
 from rdiverse.nano.corpus import held_out, pose, uniform_chain
 from rdiverse.nano.language import write
 from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.runs.weights import resolve_resource
 from rdiverse.training.launch import Phase, Role
 
 CONFIG = Path(__file__).parents[1] / "configs" / "local.yaml"

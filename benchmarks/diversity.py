@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from tests.diversity_servers import Lite, Service, running
+from tests.support.diversity_servers import Lite, Service, running
 
 from rdiverse.diversity.client import DiversityClient, Item
 from rdiverse.diversity.memory.milvus import MilvusMemory
 from rdiverse.diversity.memory.milvus_connection import MilvusConnection
-from rdiverse.diversity.sam import Embedded, Origin
+from rdiverse.diversity.sam.sam import Embedded, Origin
 from rdiverse.diversity.scoring import mean_cosines
 from rdiverse.selfplay.repetition import cluster
 

@@ -149,8 +149,9 @@ def _generated(process: subprocess.Popen[str]) -> tuple[float, int]:
 
 
 async def _serve_bare() -> None:
-    from rdiverse.inference.engine import GenerationRequest, SamplingParams
-    from rdiverse.inference.transformers_engine import TransformersEngine
+    from rdiverse.inference.engines.engine import GenerationRequest
+    from rdiverse.inference.engines.transformers_engine import TransformersEngine
+    from rdiverse.lm.sampling_params import SamplingParams
 
     config = _config()
     plan = _plan(config)
@@ -175,7 +176,7 @@ async def _serve_bare() -> None:
 
 
 def _report() -> tuple[float, float]:
-    from tests.report_run import make_run
+    from tests.support.report_run import make_run
 
     with tempfile.TemporaryDirectory() as workspace:
         run = make_run(Path(workspace), iterations=5, pool=2000, dimension=1536)

@@ -18,8 +18,8 @@ from benchmarks._overhead import PARAMS, PROMPTS, ROOT, SAMPLES, SAMPLING, SEED
 
 from rdiverse.config import RunConfig
 from rdiverse.inference.client import LanguageModelClient
-from rdiverse.inference.engine import GenerationRequest
-from rdiverse.runs.weights import resolve_resource
+from rdiverse.inference.engines.engine import GenerationRequest
+from rdiverse.lm.weights import resolve_resource
 from rdiverse.selfplay.prompts import RenderedPrompt
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from rdiverse.config import RunConfig, load_config
-from rdiverse.runs import weights
+from rdiverse.lm import weights
 from rdiverse.runs.files import write_json
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError

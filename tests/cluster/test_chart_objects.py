@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from manifests.rendering.chart import CHART, PROFILES, embedded, profile_values, render, render_files
-from tests.cluster_objects import CUSTOM, RELEASES, VERSIONS, crd_fault, pod_specs, rendered
+from tests.support.cluster_objects import CUSTOM, RELEASES, VERSIONS, crd_fault, pod_specs, rendered
 
 from rdiverse.config import load_config
 from rdiverse.config.cluster import PHASES, load_cluster

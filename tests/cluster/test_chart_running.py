@@ -16,14 +16,14 @@ import pytest
 import yaml
 from manifests.rendering.chart import CHART, merged, profile_values, render
 from prometheus_client.parser import text_string_to_metric_families
-from tests.diversity_servers import Lite, Process, Service, free_port, running
-from tests.inference_serving import Served, served
-from tests.training_models import write_phase
+from tests.support.diversity_servers import Lite, Process, Service, free_port, running
+from tests.support.inference_serving import Served, served
+from tests.support.training_models import write_phase
 
 from rdiverse.config import RunConfig, load_config
 from rdiverse.diversity.client import DiversityClient, Item
 from rdiverse.inference.client import ChallengerClient, LanguageModelClient, SolverClient
-from rdiverse.runs.weights import resolve_resource
+from rdiverse.lm.weights import resolve_resource
 from rdiverse.training.launch.phase import Role
 from rdiverse.training.train import train
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from manifests.rendering import security_table
 from manifests.rendering.chart import REPOSITORY, Object, merged, profile_values, render
-from tests.cluster_objects import RELEASES, embedded, pod_specs, rendered
+from tests.support.cluster_objects import RELEASES, embedded, pod_specs, rendered
 
 every_release = pytest.mark.parametrize("release", RELEASES)
 RIGHTS = {

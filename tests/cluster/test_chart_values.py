@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from manifests.rendering.chart import CHART, Object, merged, profile_values, render
 from manifests.rendering.values_table import values
-from tests.cluster_objects import RELEASES
+from tests.support.cluster_objects import RELEASES
 
 from rdiverse.config.cluster import PHASES, Shares
 from rdiverse.config.run import RunConfig

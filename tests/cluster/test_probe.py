@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.diversity_servers import Lite, Service, running
+from tests.support.diversity_servers import Lite, Service, running
 
 WILDCARD = "subjectAltName=DNS:*.team-a.svc"
 
@@ -45,7 +45,7 @@ def test_it_tells_alive_from_ready_and_both_from_gone(certificates: Path, tmp_pa
 
     service.wait_until_ready = lambda: None  # type: ignore[method-assign]  # which asks without certificates
     with running(lite, service):
-        from tests.diversity_servers import eventually
+        from tests.support.diversity_servers import eventually
 
         eventually(lambda: answers(""), what="readiness")
         assert answers("liveness")

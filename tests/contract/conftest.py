@@ -1,7 +1,7 @@
 """A Milvus Lite server for the tests of one module."""
 
 import pytest
-from tests.diversity_servers import Lite, running
+from tests.support.diversity_servers import Lite, running
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.inference_models import make_tiny_model
+from tests.support.inference_models import make_tiny_model
 
 from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import WrongWeightsError
-from rdiverse.inference.engine import Completion, Engine, Finish, GenerationRequest, PromptTooLongError, SamplingParams
-from rdiverse.runs.weights import CheckpointError, publish, weights_version
+from rdiverse.inference.engines.engine import Completion, Engine, Finish, GenerationRequest, PromptTooLongError
+from rdiverse.lm.sampling_params import SamplingParams
+from rdiverse.lm.weights import CheckpointError, publish, weights_version
 from rdiverse.selfplay.prompts import RenderedPrompt
 
 PROMPTS = [RenderedPrompt("Be brief.", "What is " + "x" * n + "?") for n in (1, 30, 7, 7, 90)]

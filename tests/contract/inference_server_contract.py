@@ -11,12 +11,12 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from tests.inference_models import make_tiny_model
-from tests.inference_serving import Process, tiny_config
+from tests.support.inference_models import make_tiny_model
+from tests.support.inference_serving import Process, tiny_config
 
 from rdiverse.config import SamplingConfig, dump_config
 from rdiverse.inference.client import LanguageModelClient, ModelControlClient, RpcFailure, SolverClient
-from rdiverse.runs.weights import publish, weights_version
+from rdiverse.lm.weights import publish, weights_version
 from rdiverse.v1 import language_model_pb2
 from rdiverse.v1.language_model_pb2_grpc import LanguageModelServiceStub
 from rdiverse.v1.solver_pb2 import Problem, ProblemChunk, SolveRequest, SolveSettings

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 from tests.contract.inference_engine_contract import EngineContract, Running, broken, models  # noqa: F401  a fixture
 from tests.contract.inference_server_contract import ServerContract
-from tests.inference_models import make_tiny_model
+from tests.support.inference_models import make_tiny_model
 
 from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
 from rdiverse.inference.client import RpcFailure, SolverClient
-from rdiverse.inference.engine import Engine
-from rdiverse.runs.weights import CheckpointError, weights_version
+from rdiverse.inference.engines.engine import Engine
+from rdiverse.lm.weights import CheckpointError, weights_version
 
 
 class TestVllmEngine(EngineContract):
     exact_seeds = False
 
     def make_engine(self, model: Path, config: EngineConfig, *, embeds: bool = False) -> Engine:
-        from rdiverse.inference.vllm_engine import VllmEngine
+        from rdiverse.inference.engines.vllm_engine import VllmEngine
 
         return VllmEngine(str(model), config, embeds=embeds)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from tests.diversity_servers import Lite, Service, running
+from tests.support.diversity_servers import Lite, Service, running
 
 from rdiverse.diversity.client import DiversityClient, Item
 from rdiverse.v1 import diversity_pb2 as pb

@@ -10,11 +10,11 @@ import numpy as np
 import psutil
 import pytest
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from tests.diversity_servers import Lite, Service, eventually, running
+from tests.support.diversity_servers import Lite, Service, eventually, running
 
 from rdiverse.diversity.client import DiversityClient, Item, RpcFailure
+from rdiverse.grpcio_kit.access_tokens import Tokens, TokensFileError
 from rdiverse.grpcio_kit.tls import TlsFolder
-from rdiverse.grpcio_kit.tokens import Tokens, TokensFileError
 
 ITEMS = [Item("one", vector=np.eye(8)[0], answer="1", share=0.5)]
 PERMISSION_DENIED = grpc.StatusCode.PERMISSION_DENIED

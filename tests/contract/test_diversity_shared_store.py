@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from tests.diversity_batches import MILVUS_URI, SECONDS, batch, commit, queries
+from tests.support.diversity_batches import MILVUS_URI, SECONDS, batch, commit, queries
 
 from rdiverse.diversity.memory import milvus_rows
 from rdiverse.diversity.memory.ledger import IncompatibleError

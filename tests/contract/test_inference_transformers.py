@@ -6,17 +6,18 @@ from pathlib import Path
 import pytest
 from tests.contract.inference_engine_contract import PROMPTS, EngineContract, Running, models  # noqa: F401  a fixture
 from tests.contract.inference_server_contract import ServerContract
-from tests.inference_models import make_tiny_model
+from tests.support.inference_models import make_tiny_model
 
 from rdiverse.config import EngineConfig
 from rdiverse.grpcio_kit.errors import OverloadedError
-from rdiverse.inference.engine import Engine, GenerationRequest, SamplingParams
+from rdiverse.inference.engines.engine import Engine, GenerationRequest
+from rdiverse.lm.sampling_params import SamplingParams
 from rdiverse.selfplay.prompts import RenderedPrompt
 
 
 class TestTransformersEngine(EngineContract):
     def make_engine(self, model: Path, config: EngineConfig, *, embeds: bool = False) -> Engine:
-        from rdiverse.inference.transformers_engine import TransformersEngine
+        from rdiverse.inference.engines.transformers_engine import TransformersEngine
 
         return TransformersEngine(str(model), config, embeds=embeds)
 

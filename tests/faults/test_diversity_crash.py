@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import pytest
 from grpc import StatusCode
-from tests.diversity_history import History, Iteration
-from tests.diversity_servers import Lite, Service, running
+from tests.support.diversity_history import History, Iteration
+from tests.support.diversity_servers import Lite, Service, running
 
 from rdiverse.diversity.client import DiversityClient, RpcFailure
 

@@ -10,8 +10,8 @@ import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
-from tests.diversity_proxy import Proxy
-from tests.diversity_servers import Coder, Lite, Service, eventually, running
+from tests.support.diversity_proxy import Proxy
+from tests.support.diversity_servers import Coder, Lite, Service, eventually, running
 
 from rdiverse.diversity.client import DiversityClient, Item, RpcFailure
 from rdiverse.diversity.memory.milvus import MilvusMemory

@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.diversity_load_client import MEMORY_ITEMS, RUN, questions
-from tests.diversity_servers import Coder, Lite, Service, running
+from tests.support.diversity_load_client import MEMORY_ITEMS, RUN, questions
+from tests.support.diversity_servers import Coder, Lite, Service, running
 
 from rdiverse.diversity.client import DiversityClient, Item
 
@@ -67,7 +67,7 @@ class Health(threading.Thread):
 
 
 def clients(kind: str, address: str, seed: int, count: int, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.diversity_load_client", kind, address, str(seed), str(count), *more]
+    command = [sys.executable, "-m", "tests.support.diversity_load_client", kind, address, str(seed), str(count), *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.evaluation_killed import SAMPLES, SAMPLING, SET, measure
-from tests.inference_models import make_tiny_model
-from tests.inference_serving import served, tiny_config
+from tests.support.evaluation_killed import SAMPLES, SAMPLING, SET, measure
+from tests.support.inference_models import make_tiny_model
+from tests.support.inference_serving import served, tiny_config
 
 from rdiverse.evaluation import StoreError
 from rdiverse.evaluation.answers import Plan
@@ -49,7 +49,7 @@ def portions(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def test_nothing_is_lost_or_asked_again(address, finished, tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.evaluation_killed", address, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.support.evaluation_killed", address, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
     while len(portions(tmp_path)) < 2:

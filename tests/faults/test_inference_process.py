@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grpc
 import psutil
-from tests.inference_serving import Process
+from tests.support.inference_serving import Process
 
 from rdiverse.runs.lifeline import held_lifeline
 

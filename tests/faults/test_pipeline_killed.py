@@ -17,16 +17,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from tests.cluster_api import INFERENCE, SERVICES, Kubelet, Pod, Release, serving_release, write_kubeconfig
-from tests.cluster_place import coder, free_port, write_settings
-from tests.diversity_servers import Lite, Service
-from tests.local_run import LOCAL, SMALL, events, manifests
+from tests.support.cluster_api import INFERENCE, SERVICES, Kubelet, Pod, Release, serving_release, write_kubeconfig
+from tests.support.cluster_place import coder, free_port, write_settings
+from tests.support.diversity_servers import Lite, Service
+from tests.support.local_run import LOCAL, SMALL, events, manifests
 
 from rdiverse.config import dump_config, load_config
 from rdiverse.diversity.client import DiversityClient
-from rdiverse.diversity.client_types import Stats
-from rdiverse.runs import weights
-from rdiverse.runs.weights import resolve_resource
+from rdiverse.diversity.client.types import Stats
+from rdiverse.lm import weights
+from rdiverse.lm.weights import resolve_resource
 from rdiverse.training.launch import Phase, PhaseResult
 from rdiverse.training.launch.pytorchjob import PHASE_ANNOTATION
 
@@ -186,7 +186,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
             "OMP_NUM_THREADS": "1",
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster_step"],
+            [sys.executable, "-m", "tests.support.cluster_step"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parents[2],
         )  # fmt: skip
         stack.callback(process.wait)

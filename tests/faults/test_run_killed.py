@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.diversity_servers import Lite, Service
-from tests.local_run import (
+from tests.support.diversity_servers import Lite, Service
+from tests.support.local_run import (
     events,
     family,
     listening_ports,

@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 import pytest
 from safetensors.torch import load_file
-from tests.training_models import metric_rows, write_model, write_phase
-from tests.training_services import ROOT, addresses, free_port, services, start_services
+from tests.support.training_models import metric_rows, write_model, write_phase
+from tests.support.training_services import ROOT, addresses, free_port, services, start_services
 
-from rdiverse.runs.weights import resolve_resource, weights_version
+from rdiverse.lm.weights import resolve_resource, weights_version
 from rdiverse.training.launch import Phase, Role, TrainingFailed, finished, launcher_from_environment
 
 pytestmark = pytest.mark.timeout(900)  # processes start slowly on a busy machine

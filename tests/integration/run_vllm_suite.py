@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.local_run import family, run_to_end
+from tests.support.local_run import family, run_to_end
 
 
 @pytest.mark.timeout(900)

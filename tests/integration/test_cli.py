@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.local_run import LOCAL, run_to_end
+from tests.support.local_run import LOCAL, run_to_end
 
 
 def rdiverse(*arguments: str) -> subprocess.CompletedProcess[str]:

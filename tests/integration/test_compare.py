@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from tests.local_run import LOCAL, SMALL, family, wait_for
+from tests.support.local_run import LOCAL, SMALL, family, wait_for
 
 from rdiverse.nano.oracle import oracle
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.comparison_summaries import summary
-from tests.local_run import LOCAL
+from tests.support.comparison_summaries import summary
+from tests.support.local_run import LOCAL
 
 from rdiverse.config import load_config
 from rdiverse.selfplay.methods import Method

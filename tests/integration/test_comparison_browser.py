@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.browser import Browser, chromium
-from tests.comparison_summaries import THREE, setting, write_all
+from tests.support.browser import Browser, chromium
+from tests.support.comparison_summaries import THREE, setting, write_all
 
 from rdiverse.report.comparison import write_comparison
 from rdiverse.selfplay.methods import Method

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
-from tests.diversity_servers import Coder, Lite, Service, running
+from tests.support.diversity_servers import Coder, Lite, Service, running
 
 from rdiverse.diversity import commands
 from rdiverse.diversity.client import DiversityClient, Item, RpcFailure

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from tests.diversity_servers import Lite, Service, running
+from tests.support.diversity_servers import Lite, Service, running
 
 PAGE = (Path(__file__).parents[2] / "docs" / "diversity.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"grpcurl -plaintext -d '(.+)' 127\.0\.0\.1:9000 (\S+)/(\S+)")

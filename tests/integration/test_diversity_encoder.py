@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from grpc import StatusCode
-from tests.diversity_servers import Lite, Process, Service, eventually, free_port, running
-from tests.inference_models import make_tiny_model
+from tests.support.diversity_servers import Lite, Process, Service, eventually, free_port, running
+from tests.support.inference_models import make_tiny_model
 
 from rdiverse.diversity.client import DiversityClient, Item, RpcFailure
 from rdiverse.inference.client import LanguageModelClient

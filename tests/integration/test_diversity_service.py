@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.diversity_oracle import expected_scores
-from tests.diversity_servers import DIMENSION, Coder, Lite, Service, running
+from tests.support.diversity_oracle import expected_scores
+from tests.support.diversity_servers import DIMENSION, Coder, Lite, Service, running
 
 from rdiverse.diversity.client import AsyncDiversityClient, DiversityClient, Item, Penalty, RpcFailure
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.inference_models import make_tiny_model
-from tests.inference_serving import served, tiny_config
+from tests.support.inference_models import make_tiny_model
+from tests.support.inference_serving import served, tiny_config
 
 from rdiverse.config import BenchmarkConfig, SamplingConfig
 from rdiverse.evaluation import Benchmark, Item, WrongWeightsError, evaluate, load_benchmark

@@ -11,9 +11,9 @@ from pathlib import Path
 import grpc
 import pytest
 import yaml
-from tests.diversity_servers import free_port
-from tests.image_environments import Environment, build_wheel, install_image, install_inference_on_cpu
-from tests.images import ROOT
+from tests.support.diversity_servers import free_port
+from tests.support.image_environments import Environment, build_wheel, install_image, install_inference_on_cpu
+from tests.support.images import ROOT
 
 from rdiverse.diversity.client import DiversityClient, Item
 from rdiverse.inference.client import ModelControlClient, SolverClient
@@ -72,7 +72,7 @@ def test_diversity_scores_against_milvus_lite(environment: Environment):
     milvus = (
         "python",
         "-m",
-        "rdiverse.diversity.milvus_lite",
+        "rdiverse.diversity.memory.milvus_lite",
         "--data-dir",
         environment.workspace / "milvus",
         "--port",

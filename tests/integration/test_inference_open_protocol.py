@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import grpc
 import numpy as np
 import pytest
-from tests.inference_models import make_tiny_model
-from tests.inference_serving import Served, served, tiny_config
+from tests.support.inference_models import make_tiny_model
+from tests.support.inference_serving import Served, served, tiny_config
 
 from rdiverse.inference.client import LanguageModelClient
-from rdiverse.runs.weights import weights_version
+from rdiverse.lm.weights import weights_version
 
 
 @pytest.fixture(scope="module")

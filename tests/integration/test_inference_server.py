@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.inference_models import make_tiny_model
-from tests.inference_serving import Served, served, tiny_config
+from tests.support.inference_models import make_tiny_model
+from tests.support.inference_serving import Served, served, tiny_config
 
 from rdiverse.config import SamplingConfig
 from rdiverse.inference.client import (
@@ -18,7 +18,7 @@ from rdiverse.inference.client import (
     RpcFailure,
     SolverClient,
 )
-from rdiverse.runs.weights import publish
+from rdiverse.lm.weights import publish
 from rdiverse.selfplay.parsing import last_boxed, parse_proposal
 from rdiverse.v1 import solver_pb2
 from rdiverse.v1.solver_pb2_grpc import SolverServiceStub

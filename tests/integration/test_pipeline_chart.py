@@ -6,7 +6,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from tests.cluster_objects import RELEASES, crd_fault, rendered
+from tests.support.cluster_objects import RELEASES, crd_fault, rendered
 
 from rdiverse.runs.folder import RunFolder
 from rdiverse.training.launch import Phase, Role

@@ -12,9 +12,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from tests.cluster_api import STOP, Kubelet, Pod, Release, says_its_weights, serving_release
-from tests.cluster_place import coder, free_port, place, with_coder, write_settings
-from tests.training_cluster import faults
+from tests.support.cluster_api import STOP, Kubelet, Pod, Release, says_its_weights, serving_release
+from tests.support.cluster_place import coder, free_port, place, with_coder, write_settings
+from tests.support.training_cluster import faults
 
 from rdiverse.config.load import ConfigError
 from rdiverse.runs.manifest import StepError

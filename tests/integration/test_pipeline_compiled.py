@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.local_run import LOCAL, SMALL
+from tests.support.local_run import LOCAL, SMALL
 
 from rdiverse.config import dump_config, load_config
 from rdiverse.runs.lifeline import held_lifeline

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cluster_api import write_kubeconfig
-from tests.kubeflow_api import World, serving
-from tests.local_run import LOCAL
+from tests.support.cluster_api import write_kubeconfig
+from tests.support.kubeflow_api import World, serving
+from tests.support.local_run import LOCAL
 from typer.testing import CliRunner, Result
 
 from rdiverse.cli import app

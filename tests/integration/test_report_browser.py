@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.browser import Browser, chromium
-from tests.report_run import HOSTILE, make_run
+from tests.support.browser import Browser, chromium
+from tests.support.report_run import HOSTILE, make_run
 
 from rdiverse.report import write_report
 

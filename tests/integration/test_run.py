@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.local_run import events, family, run_to_end
+from tests.support.local_run import events, family, run_to_end
 
 pytestmark = pytest.mark.timeout(300)
 

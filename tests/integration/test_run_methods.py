@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from tests.inference_models import make_tiny_model
-from tests.local_run import run_to_end
+from tests.support.inference_models import make_tiny_model
+from tests.support.local_run import run_to_end
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import DistributedType
-from tests.training_models import metric_rows, write_model, write_phase
-from tests.training_services import ROOT, free_port
+from tests.support.training_models import metric_rows, write_model, write_phase
+from tests.support.training_services import ROOT, free_port
 from torch.distributed import TCPStore
 from torch.distributed.elastic.rendezvous import RendezvousParameters, rendezvous_handler_registry
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.training_models import metric_rows
+from tests.support.training_models import metric_rows
 
 from rdiverse.config import SamplingConfig, dump_config, load_config
+from rdiverse.lm.weights import resolve_resource
 from rdiverse.nano.benchmark import read_benchmark
 from rdiverse.nano.corpus import held_out, pose, uniform_chain
 from rdiverse.nano.language import write
 from rdiverse.nano.oracle import oracle
 from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.runs.weights import resolve_resource
 from rdiverse.selfplay.parsing import last_boxed, parse_proposal
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.rollout import Noise, sample

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.training_cluster import Cluster, faults, serving
-from tests.training_models import write_phase
+from tests.support.training_cluster import Cluster, faults, serving
+from tests.support.training_models import write_phase
 
+from rdiverse.lm.weights import MANIFEST
 from rdiverse.runs.events import EventTail
-from rdiverse.runs.weights import MANIFEST
 from rdiverse.training.launch import Phase, PhaseResult, TrainingFailed
 from rdiverse.training.launch.kubernetes import PyTorchJobLauncher
 from rdiverse.training.launch.pytorchjob import JobTemplateError, job_name, pytorch_job

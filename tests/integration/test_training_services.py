@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.training_models import write_phase
-from tests.training_services import addresses, free_port, services, share_of
+from tests.support.training_models import write_phase
+from tests.support.training_services import addresses, free_port, services, share_of
 
 from rdiverse.config import load_config
 from rdiverse.training.errors import TrainingError

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file
-from tests.training_models import write_model
-from tests.training_services import ROOT, free_port
+from tests.support.training_models import write_model
+from tests.support.training_services import ROOT, free_port
 
 from rdiverse.training.launch.local import CPU_ENVIRONMENT
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(
             [
                 sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1",
-                f"--master-port={free_port()}", "-m", "tests.training_sharded", str(folder / sharding), sharding,
+                f"--master-port={free_port()}", "-m", "tests.support.training_sharded", str(folder / sharding), sharding,
             ],
             cwd=ROOT, env=CPU_ENVIRONMENT | os.environ, check=True, timeout=300,
         )  # fmt: skip

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.report_run import SKILLS, make_run
+from tests.support.report_run import SKILLS, make_run
 
 from rdiverse.report.comparison.setting import LEFT_OUT
 from rdiverse.runs.folder import RunFolder

@@ -5,7 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from tests.comparison_summaries import THREE, setting, summary, write_all
+from tests.support.comparison_summaries import THREE, setting, summary, write_all
 
 from rdiverse.report.comparison import write_comparison
 from rdiverse.report.comparison.figures import figures

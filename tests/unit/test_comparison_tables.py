@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tests.comparison_summaries import SKILLS, THREE, setting, summary, write_all
+from tests.support.comparison_summaries import SKILLS, THREE, setting, summary, write_all
 
 from rdiverse.report.comparison.statistics import paired, spread
 from rdiverse.report.comparison.summaries import SummaryError, read_summaries, read_summary

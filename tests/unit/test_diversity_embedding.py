@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rdiverse.diversity.expression import returned_expression
-from rdiverse.diversity.program import ProgramError, parse_program
-from rdiverse.diversity.structural import StructuralEncoder, features
-from rdiverse.diversity.text import TextEncoder
+from rdiverse.diversity.sam.expression import returned_expression
+from rdiverse.diversity.sam.program import ProgramError, parse_program
+from rdiverse.diversity.sam.structural import StructuralEncoder, features
+from rdiverse.diversity.sam.text import TextEncoder
 
 ENCODER = StructuralEncoder(512)
 FROZEN = [60, 153, 224, 231, 277]

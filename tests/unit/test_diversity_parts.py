@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from rdiverse.diversity.cache import SamCache, content_key
 from rdiverse.diversity.memory.in_memory import InMemory
 from rdiverse.diversity.memory.ledger import Batch, Entry, Record
 from rdiverse.diversity.memory.milvus_rows import part_rows, sum_of
-from rdiverse.diversity.replay import draw
+from rdiverse.diversity.memory.replay import draw
+from rdiverse.diversity.sam.cache import SamCache, content_key
 
 FROZEN = [(1, 3), (2, 1), (1, 2), (1, 4)]
 
@@ -76,7 +76,7 @@ class TestCache:
         cache.close()
 
     def test_the_oldest_rows_make_room(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("rdiverse.diversity.cache.MAX_PROGRAMS", 3)
+        monkeypatch.setattr("rdiverse.diversity.sam.cache.MAX_PROGRAMS", 3)
         cache = SamCache(tmp_path / "cache.sqlite")
         keys = [bytes([number]) for number in range(5)]
         for key in keys:

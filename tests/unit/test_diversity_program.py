@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from rdiverse.diversity.program import MAX_STRING, ProgramError, parse_program, program_of
+from rdiverse.diversity.sam.program import MAX_STRING, ProgramError, parse_program, program_of
 from rdiverse.selfplay.parsing import extract_program
 from rdiverse.selfplay.prompts import CODER
 
@@ -89,7 +89,7 @@ def test_no_program_takes_the_process_down():
     """In a process of its own, as the failure to be ruled out is its sudden end."""
     script = (
         "import sys, ast\n"
-        "from rdiverse.diversity.structural import StructuralEncoder\n"
+        "from rdiverse.diversity.sam.structural import StructuralEncoder\n"
         "bombs = ast.literal_eval(sys.stdin.read())\n"
         "results = StructuralEncoder(64).encode(list(bombs.values()))\n"
         "print([name for name, result in zip(bombs, results) if not isinstance(result, Exception)])\n"

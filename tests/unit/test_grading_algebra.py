@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from rdiverse.grading.algebra import nearly_equal, symbol
 from rdiverse.grading.evaluate import evaluate
+from rdiverse.grading.lexer import cleaned, tokens
 from rdiverse.grading.numbers import TooLargeError, factors, power
 from rdiverse.grading.parser import parse
-from rdiverse.grading.tokens import cleaned, tokens
 
 LEAVES = st.one_of(
     st.fractions(min_value=-9, max_value=9, max_denominator=6).map(lambda f: ("number", str(f))),

@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.images import DOCKERFILE, ROOT, ancestry, lock_tool, stages
+from tests.support.images import DOCKERFILE, ROOT, ancestry, lock_tool, stages
 
 IMAGES = list(lock_tool().images())
 BUILD_TOOLS = re.compile(r"\b(gcc|g\+\+|make|build-essential|libc6-dev|cmake|git)\b")

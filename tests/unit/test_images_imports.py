@@ -7,7 +7,7 @@ from importlib.metadata import packages_distributions
 import grimp
 import pytest
 from packaging.utils import canonicalize_name
-from tests.images import lock_tool
+from tests.support.images import lock_tool
 
 TOOL = lock_tool()
 OWN = ("rdiverse", "rdiverse_pipelines")
@@ -15,8 +15,8 @@ GRADING = ("rdiverse.grading.worker", "rdiverse.grading.precise", "rdiverse.grad
 """The pool's process is started by name, and loads the others by name."""
 STEPS = tuple(f"rdiverse_pipelines.{name}" for name in ("components", "steps", "cluster", "remote", "dag"))
 ENTRY_POINTS = {
-    "inference": ("rdiverse.inference.server", "rdiverse.inference.vllm_process", *GRADING),
-    "diversity": ("rdiverse.diversity.server", "rdiverse.diversity.milvus_lite", "rdiverse.diversity.commands"),
+    "inference": ("rdiverse.inference.server", "rdiverse.inference.engines.vllm_process", *GRADING),
+    "diversity": ("rdiverse.diversity.server.process", "rdiverse.diversity.memory.milvus_lite", "rdiverse.diversity.commands"),
     "training": ("rdiverse.training.worker", *GRADING),
     "pipelines": ("rdiverse.evaluation.verifier_worker", "rdiverse.nano.oracle", *GRADING),
 }

@@ -6,7 +6,7 @@ import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from tests.images import ROOT, lock_tool
+from tests.support.images import ROOT, lock_tool
 
 TOOL = lock_tool()
 IMAGES = list(TOOL.images())

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rdiverse.inference.judging import Judge
+from rdiverse.inference.servicers.judging import Judge
 
 
 class SlowFor:

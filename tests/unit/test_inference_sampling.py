@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from rdiverse.inference.engine import SamplingParams
-from rdiverse.inference.noise import row_keys, uniforms
-from rdiverse.inference.sampling import draw
+from rdiverse.lm.noise import row_keys, uniforms
+from rdiverse.lm.sampling import draw
+from rdiverse.lm.sampling_params import SamplingParams
 
 LOGITS = torch.log(torch.tensor([0.4, 0.3, 0.2, 0.06, 0.04]))
 

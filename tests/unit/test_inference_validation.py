@@ -4,8 +4,8 @@ import pytest
 
 from rdiverse.config import SamplingConfig
 from rdiverse.grpcio_kit.errors import InvalidFieldError
-from rdiverse.inference import validation
-from rdiverse.inference.tokens import cut_at_stop
+from rdiverse.inference.servicers import validation
+from rdiverse.lm.tokenizer import cut_at_stop
 from rdiverse.v1.challenger_pb2 import ProposeRequest
 from rdiverse.v1.language_model_pb2 import EmbedRequest, GenerateRequest, Prompt
 from rdiverse.v1.model_control_pb2 import LoadWeightsRequest

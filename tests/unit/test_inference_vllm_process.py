@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from rdiverse.inference.vllm_process import end_with_parent
+from rdiverse.inference.engines.vllm_process import end_with_parent
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.cluster_place import write_settings
-from tests.local_run import LOCAL
+from tests.support.cluster_place import write_settings
+from tests.support.local_run import LOCAL
 
 from rdiverse.config import ConfigError, dump_config, load_config
 from rdiverse.runs.folder import RunFolder

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pyarrow.parquet as pq
 import pytest
-from tests.report_run import HOSTILE, make_run
+from tests.support.report_run import HOSTILE, make_run
 
 from rdiverse.report import write_report
 from rdiverse.report.page import COLUMNS

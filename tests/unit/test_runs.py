@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rdiverse.lm.weights import CheckpointError, publish, resolve_resource, validate, weights_version
 from rdiverse.runs.events import Event, EventLog, EventTail
 from rdiverse.runs.files import write_json, written_aside
 from rdiverse.runs.folder import RunFolder
@@ -20,7 +21,6 @@ from rdiverse.runs.lock import RunBusyError, locked
 from rdiverse.runs.manifest import Outcome, StepError, do_step, read_record
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
 from rdiverse.runs.tables import DATASET, read_table, write_table
-from rdiverse.runs.weights import CheckpointError, publish, resolve_resource, validate, weights_version
 
 
 @pytest.fixture

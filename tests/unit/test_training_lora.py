@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.training_models import metric_rows, write_model, write_phase
+from tests.support.training_models import metric_rows, write_model, write_phase
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from rdiverse.config import GRPOConfig, LoRAConfig, load_config
-from rdiverse.runs.weights import validate, weights_version
+from rdiverse.lm.weights import validate, weights_version
 from rdiverse.training import checkpoints
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase

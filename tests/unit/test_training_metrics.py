@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tests.training_models import metric_rows, write_model, write_phase
-from tests.training_services import free_port
+from tests.support.training_models import metric_rows, write_model, write_phase
+from tests.support.training_services import free_port
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import EventTail

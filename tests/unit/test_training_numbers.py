@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training_models import write_model, write_phase
+from tests.support.training_models import write_model, write_phase
 from transformers import Qwen3ForCausalLM, TrainerCallback
 
 from rdiverse.config import GRPOConfig, load_config

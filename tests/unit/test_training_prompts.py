@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.training_models import write_model, write_phase
+from tests.support.training_models import write_model, write_phase
 
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs.tables import DATASET, write_table

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.training_models import metric_rows, write_model, write_phase
+from tests.support.training_models import metric_rows, write_model, write_phase
 
 from rdiverse.config import load_config
+from rdiverse.lm.weights import weights_version
 from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.runs.weights import weights_version
 from rdiverse.training import checkpoints
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase

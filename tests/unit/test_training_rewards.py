@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.training_services import free_port
+from tests.support.training_services import free_port
 
 from rdiverse.config import PenaltyConfig, RunConfig, SolverRewardConfig
 from rdiverse.grading.pool import GradingPool

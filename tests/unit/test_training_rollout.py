@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training_models import write_model
+from tests.support.training_models import write_model
 from transformers import Qwen3ForCausalLM
 
 from rdiverse.config import SamplingConfig

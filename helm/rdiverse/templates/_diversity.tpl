@@ -75,7 +75,7 @@ milvus-ca: {name: {{ .name }}, key: {{ .key }}, variable: RDIVERSE_MILVUS_CA_FIL
 {{- define "rdiverse.milvusLite" -}}
 - name: milvus
   {{- include "rdiverse.container" (merge (dict "use" "diversity") .) | nindent 2 }}
-  command: [python, -m, rdiverse.diversity.milvus_lite]
+  command: [python, -m, rdiverse.diversity.memory.milvus_lite]
   args: [--data-dir, /data/milvus, --host, 127.0.0.1, --port, "19530"]
   env:
     - {name: HOME, value: /tmp}

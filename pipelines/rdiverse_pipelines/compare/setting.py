@@ -2,8 +2,8 @@
 
 from rdiverse.config import RunConfig
 from rdiverse.evaluation import load_benchmark
+from rdiverse.lm.weights import validate
 from rdiverse.report.comparison.setting import Setting
-from rdiverse.runs.weights import validate
 from rdiverse_pipelines.steps.prepare import resolve_model
 
 

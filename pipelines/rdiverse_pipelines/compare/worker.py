@@ -9,11 +9,11 @@ from typing import NoReturn
 import yaml
 
 from rdiverse.config import ConfigError, RunConfig
+from rdiverse.lm.weights import CheckpointError
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse.runs.lock import RunBusyError
 from rdiverse.runs.manifest import StepError
-from rdiverse.runs.weights import CheckpointError
 from rdiverse_pipelines.compare.measure import summarise_run
 from rdiverse_pipelines.compare.provenance import note_commit
 from rdiverse_pipelines.context import RunContext

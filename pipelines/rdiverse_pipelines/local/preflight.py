@@ -4,10 +4,10 @@ import os
 
 from rdiverse.config import ConfigError, RunConfig
 from rdiverse.evaluation import BenchmarkError, load_benchmark
+from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
-from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse_pipelines.context import load_oracle
 from rdiverse_pipelines.local.servers import PORTS
 from rdiverse_pipelines.steps.prepare import OtherConfigurationError, check_same, resolve_model

@@ -90,7 +90,14 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
         "RDIVERSE_MILVUS_URI": f"http://{HOST}:{milvus}",
         "RDIVERSE_CACHE_DIR": str(folder.memory),
     }
-    milvus_lite = ["-m", "rdiverse.diversity.milvus_lite", "--data-dir", str(folder.memory / "milvus"), "--port", str(milvus)]
+    milvus_lite = [
+        "-m",
+        "rdiverse.diversity.memory.milvus_lite",
+        "--data-dir",
+        str(folder.memory / "milvus"),
+        "--port",
+        str(milvus),
+    ]
     servers: list[Server] = []
     try:
         servers.append(_start("milvus-lite", milvus_lite, None, folder, environment))

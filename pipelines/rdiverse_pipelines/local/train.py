@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rdiverse.config import ConfigError, RunConfig, dump_config
+from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.files import written_aside
-from rdiverse.runs.weights import CheckpointError, validate
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.launch import Phase, Role, launcher_from_environment, read_result
 from rdiverse_pipelines.steps.prepare import resolve_model

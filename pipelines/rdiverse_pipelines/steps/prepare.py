@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from rdiverse.config import ConfigError, RunConfig, differing_fields, dump_config
 from rdiverse.config.cluster import load_cluster
+from rdiverse.lm.weights import resolve_resource, validate
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.files import written_aside
 from rdiverse.runs.folder import RunFolder
-from rdiverse.runs.weights import resolve_resource, validate
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.iterations import pipeline_iterations
 from rdiverse_pipelines.where import cluster_file

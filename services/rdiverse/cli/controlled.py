@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rdiverse.config import ConfigError, RunConfig
+from rdiverse.lm.weights import validate
 from rdiverse.nano.controlled import FEW, MANY, Accuracy, accuracy, few_skills, lessons
 from rdiverse.report.comparison.statistics import paired, spread
 from rdiverse.runs.files import write_json
 from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.runs.weights import validate
 from rdiverse_pipelines.local.train import train_phase
 from rdiverse_pipelines.steps.prepare import resolve_model
 

@@ -73,7 +73,7 @@ def serve(
     with wrong_input():
         resolved = load(config, overrides)
     if service is Service.DIVERSITY:
-        from rdiverse.diversity.server import serve as serve_diversity
+        from rdiverse.diversity.server.process import serve as serve_diversity
 
         serve_diversity(resolved, listen, metrics_port)
     else:
@@ -136,8 +136,8 @@ def evaluate(
     from rdiverse.evaluation.served import evaluate_served, named_benchmarks
     from rdiverse.evaluation.store import StoreError
     from rdiverse.grpcio_kit.client import RpcFailure
+    from rdiverse.lm.weights import CheckpointError
     from rdiverse.runs.files import write_json
-    from rdiverse.runs.weights import CheckpointError
 
     try:
         config = EvaluationConfig(

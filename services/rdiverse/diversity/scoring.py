@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.memory.protocol import Key, Nearest
-from rdiverse.diversity.sam import Embedded
+from rdiverse.diversity.memory.protocol import Key, Seen
+from rdiverse.diversity.sam.sam import Embedded
 from rdiverse.selfplay.repetition import bleu_clusters, cosine_clusters, p_rep
 from rdiverse.selfplay.rewards import largest_map_penalty, map_penalty
 
@@ -21,16 +21,6 @@ class Constants:
     gamma: float = 0.5
     tau_max: float = 0.5
     tau_mean: float = 0.25
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the memory says about the embedded items of a batch, in their order."""
-
-    nearest: Nearest
-    total: NDArray[np.float64]
-    """Sum of the remembered vectors, (dimension,)."""
-    count: int
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from rdiverse.config import BenchmarkConfig
 from rdiverse.evaluation.items import Benchmark, BenchmarkError, Kind
 from rdiverse.evaluation.known import HUB_SCHEME, KNOWN
 from rdiverse.evaluation.rows import read_item
-from rdiverse.runs.weights import CheckpointError, resolve_resource
+from rdiverse.lm.weights import CheckpointError, resolve_resource
 
 
 def load_benchmark(config: BenchmarkConfig) -> Benchmark:

@@ -14,8 +14,8 @@ import re
 
 from rdiverse.grading.decide import Question
 from rdiverse.grading.errors import UnreadableError
+from rdiverse.grading.lexer import tokens
 from rdiverse.grading.parser import Node, parse
-from rdiverse.grading.tokens import tokens
 
 _UNIT = re.compile(
     r"(?:degree|cm|centimeter|meter|mile|second|minute|hour|day|week|month|year|foot|feet|inch|yard)(?:es)?s? *(?:\^[0-9]+)?"

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from rdiverse.grading.errors import UnreadableError
-from rdiverse.grading.tokens import Token
+from rdiverse.grading.lexer import Token
 from rdiverse.grading.vocabulary import ACCENTS, FUNCTIONS, GREEK
 
 Node = tuple[Any, ...]

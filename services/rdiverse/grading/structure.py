@@ -12,9 +12,9 @@ from rdiverse.grading.algebra import number
 from rdiverse.grading.errors import LongProductError, UnreadableError
 from rdiverse.grading.evaluate import evaluate
 from rdiverse.grading.forms import Form, group, of_percent, of_text, of_value
+from rdiverse.grading.lexer import cleaned, tokens
 from rdiverse.grading.numbers import TooLargeError
 from rdiverse.grading.parser import parse
-from rdiverse.grading.tokens import cleaned, tokens
 from rdiverse.grading.units import without_units
 from rdiverse.grading.vocabulary import KNOWN, WORDS
 

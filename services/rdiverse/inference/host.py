@@ -11,8 +11,8 @@ import grpc
 from rdiverse.config import RunConfig, SamplingConfig
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, ServiceError, WrongWeightsError
 from rdiverse.inference import metrics
-from rdiverse.inference.engine import Completion, Engine, GenerationRequest, PromptTooLongError
-from rdiverse.runs.weights import CheckpointError, resolve_resource
+from rdiverse.inference.engines.engine import Completion, Engine, GenerationRequest, PromptTooLongError
+from rdiverse.lm.weights import CheckpointError, resolve_resource
 from rdiverse.v1.errors_pb2 import ErrorReason
 
 log = logging.getLogger(__name__)

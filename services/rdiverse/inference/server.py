@@ -11,14 +11,14 @@ import uvloop
 from rdiverse.config import RunConfig
 from rdiverse.grpcio_kit.server import Serving
 from rdiverse.inference import metrics
-from rdiverse.inference.challenger import ChallengerServicer
-from rdiverse.inference.engine import Engine
+from rdiverse.inference.engines.engine import Engine
 from rdiverse.inference.host import ModelHost, Role
-from rdiverse.inference.judging import Judge
-from rdiverse.inference.language_model import LanguageModelServicer
-from rdiverse.inference.model_control import ModelControlServicer
-from rdiverse.inference.open_inference import OpenInference
-from rdiverse.inference.solver import SolverServicer
+from rdiverse.inference.servicers.challenger import ChallengerServicer
+from rdiverse.inference.servicers.judging import Judge
+from rdiverse.inference.servicers.language_model import LanguageModelServicer
+from rdiverse.inference.servicers.model_control import ModelControlServicer
+from rdiverse.inference.servicers.open_inference import OpenInference
+from rdiverse.inference.servicers.solver import SolverServicer
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, solver_pb2
 from rdiverse.v1.challenger_pb2_grpc import add_ChallengerServiceServicer_to_server
@@ -93,10 +93,10 @@ def make_engine(host: ModelHost) -> Engine:
     """The engine that the configuration names, not started."""
     config, embeds = host.config.inference, host.role == "encoder"
     if config.engine == "vllm":
-        from rdiverse.inference.vllm_engine import VllmEngine
+        from rdiverse.inference.engines.vllm_engine import VllmEngine
 
         return VllmEngine(host.source(), config, embeds=embeds)
-    from rdiverse.inference.transformers_engine import TransformersEngine
+    from rdiverse.inference.engines.transformers_engine import TransformersEngine
 
     return TransformersEngine(host.source(), config, embeds=embeds)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import GRPOConfig, RunConfig, load_config
+from rdiverse.lm.weights import MANIFEST, publish, validate, weights_version
 from rdiverse.runs.files import file_digest
-from rdiverse.runs.weights import MANIFEST, publish, validate, weights_version
 from rdiverse.training import adapters, checkpoints
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase, Role

@@ -35,6 +35,16 @@ class Nearest:
     keys: list[list[Key]]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the memory says about the embedded items of a batch, in their order."""
+
+    nearest: Nearest
+    total: NDArray[np.float64]
+    """Sum of the remembered vectors, (dimension,)."""
+    count: int
+
+
 class Memory(Protocol):
     """The remembered items of all runs.
 

@@ -27,7 +27,7 @@ class Phase:
     model: Path
     """The weights that the phase starts from, which are also the reference of its KL term."""
     output: Path
-    """Where the trained weights are published (`rdiverse.runs.weights.publish`)."""
+    """Where the trained weights are published (`rdiverse.lm.weights.publish`)."""
     resume_dir: Path
     """Resume checkpoints and the launcher's own files; deleted when the weights are published."""
     log_path: Path

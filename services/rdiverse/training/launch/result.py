@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rdiverse.lm.weights import MANIFEST, weights_version
 from rdiverse.runs.files import write_json
-from rdiverse.runs.weights import MANIFEST, weights_version
 from rdiverse.training.launch.phase import Phase
 
 

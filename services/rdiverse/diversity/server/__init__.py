@@ -1,0 +1,1 @@
+"""The diversity service on the wire: translate, authorise, limit."""

@@ -1,0 +1,123 @@
+"""The field rules of diversity.proto, in one place. Every fault names its field."""
+
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdiverse.diversity.sam.sam import Given, Representation
+from rdiverse.grpcio_kit.errors import InvalidFieldError
+from rdiverse.v1 import diversity_pb2 as pb
+
+MAX_TEXT = 65_536
+MAX_SCORE_ITEMS = 8192
+MAX_COMMIT_ITEMS = 50_000
+MAX_CHUNK_ITEMS = 1024
+MAX_CALL_BYTES = 2**30
+MAX_ITERATION = 1000
+MAX_DIMENSION = 32_768
+MAX_REPLAY = 1_000_000
+MAX_NEIGHBORS = 100
+
+_RUN = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"[0-9]{1,18}")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def run(field: str, value: str) -> str:
+    """A run's name."""
+    if not _RUN.fullmatch(value):
+        raise InvalidFieldError(field, "must be 1 to 64 characters of [a-z0-9.-], beginning with a letter or digit")
+    return value
+
+
+def digest(field: str, value: str) -> str:
+    """A SHA-256 in hexadecimal."""
+    if not _DIGEST.fullmatch(value):
+        raise InvalidFieldError(field, "must be 64 hexadecimal characters in lower case")
+    return value
+
+
+def between(field: str, value: int, least: int, most: int) -> int:
+    """A bounded integer."""
+    if not least <= value <= most:
+        raise InvalidFieldError(field, f"is {value}, must be {least} to {most}")
+    return value
+
+
+def revision(field: str, value: str) -> int:
+    """A revision; 0 when none is asked for."""
+    if not value:
+        return 0
+    if not _REVISION.fullmatch(value):
+        raise InvalidFieldError(field, "is not a revision that this service gave")
+    return int(value)
+
+
+def representation(field: str, value: int) -> Representation:
+    """What is embedded."""
+    if value == pb.REPRESENTATION_TEXT:
+        return Representation.TEXT
+    if value in (pb.REPRESENTATION_UNSPECIFIED, pb.REPRESENTATION_PROGRAM):
+        return Representation.PROGRAM
+    raise InvalidFieldError(field, f"{value} is no Representation")
+
+
+def number(field: str, value: float, least: float, most: float, *, open_below: bool = False) -> float:
+    """A bounded, finite number."""
+    if not math.isfinite(value) or not least <= value <= most or (open_below and value == least):
+        raise InvalidFieldError(field, f"is {value}, must be {'more than ' if open_below else ''}{least:g} to {most:g}")
+    return value
+
+
+def text(field: str, value: str, least: int = 0) -> str:
+    """A bounded text without control characters, tabs and line ends excepted."""
+    if not least <= len(value) <= MAX_TEXT:
+        raise InvalidFieldError(field, f"has {len(value)} characters, must have {least} to {MAX_TEXT}")
+    if _CONTROL.search(value):
+        raise InvalidFieldError(field, "holds control characters")
+    return value
+
+
+def vector(field: str, value: bytes) -> NDArray[np.float32] | None:
+    """A vector, normalised; None when the caller brings none."""
+    if not value:
+        return None
+    if len(value) % 4 or not 2 <= len(value) // 4 <= MAX_DIMENSION:
+        raise InvalidFieldError(field, f"has {len(value)} bytes, must be 2 to {MAX_DIMENSION} little-endian float32")
+    components = np.frombuffer(value, dtype="<f4").astype(np.float64)
+    norm = float(np.linalg.norm(components))
+    if not np.all(np.isfinite(components)):
+        raise InvalidFieldError(field, "holds NaN or infinity")
+    if norm == 0:
+        raise InvalidFieldError(field, "is all zero")
+    unit: NDArray[np.float32] = (components / norm).astype(np.float32)
+    return unit
+
+
+def item(field: str, value: pb.Item) -> Given:
+    """What an item brings to be embedded."""
+    question = text(f"{field}.question", value.question, least=1)
+    if not question.strip():
+        raise InvalidFieldError(f"{field}.question", "is blank")
+    return Given(question, text(f"{field}.program", value.program), vector(f"{field}.vector", value.vector))
+
+
+def committed_item(field: str, value: pb.Item) -> Given:
+    """As `item`, with the fields that only a commit reads."""
+    text(f"{field}.answer", value.answer)
+    number(f"{field}.share", value.share, 0, 1)
+    return item(field, value)
+
+
+def same_dimension(items: Sequence[Given], expected: int) -> int:
+    """Components that all vectors brought have (and the memory, if `expected`); 0 when none are known."""
+    for index, given in enumerate(items):
+        if given.vector is not None:
+            expected = expected or len(given.vector)
+            if len(given.vector) != expected:
+                raise InvalidFieldError(f"items[{index}].vector", f"has {len(given.vector)} components, must have {expected}")
+    return expected

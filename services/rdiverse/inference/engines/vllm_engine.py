@@ -1,0 +1,296 @@
+"""The engine for GPUs: vLLM's AsyncLLM in this process.
+
+vLLM draws its own noise: a seed makes a sample repeatable only as far as vLLM's batches are. What it is given here (order of
+weights, prefix cache, health) follows what was measured: a reload does not clear the prefix cache, and a failed one leaves a
+broken model behind while vLLM says that all is well.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdiverse.config import EngineConfig
+from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, OverloadedError, WrongWeightsError
+from rdiverse.inference.engines import vllm_library
+from rdiverse.inference.engines.engine import (
+    Completion,
+    GenerationRequest,
+    PromptTooLongError,
+    check_lengths,
+    empty_completions,
+)
+from rdiverse.inference.engines.locks import Places, SharedLock
+from rdiverse.lm.folders import (
+    check_same_shape,
+    check_tensors,
+    generation_ends,
+    longest_context,
+    model_folder,
+    tensor_shapes,
+    text_config,
+)
+from rdiverse.lm.lora import Checkpoints, checked_version
+from rdiverse.lm.sampling_params import SamplingParams
+from rdiverse.lm.tokenizer import Tokens
+from rdiverse.lm.weights import CheckpointError, validate
+from rdiverse.selfplay.prompts import RenderedPrompt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CANARY = RenderedPrompt("", "1 + 1 =")
+
+
+class VllmEngine:
+    """See Engine. `embeds`: the model turns texts into vectors instead of writing."""
+
+    name = "vllm"
+    exact_seeds = False
+
+    def __init__(self, model: str, config: EngineConfig, *, embeds: bool = False) -> None:
+        self._source = model
+        self._config = config
+        self._embeds = embeds
+        self._llm: Any = None
+        self._version = ""
+        self._base = self._folder = Path()
+        self._checkpoints = Checkpoints()
+        self._text: Any = None
+        self._tensors: dict[str, list[int]] = {}
+        self._max_model_len = 0
+        self._dimension = 0
+        self._ready = False
+        self._spoiled = False  # whether broken weights may have left something in the cache of keys and values
+        self._waiting = 0
+        self._running = 0
+        self._requests = 0
+        self._places = Places(config.max_batch_rows)
+        self._weights = SharedLock()
+
+    @property
+    def version(self) -> str:
+        """Version of the weights that serve now."""
+        return self._version
+
+    @property
+    def max_model_len(self) -> int:
+        """Longest prompt plus completion, in tokens."""
+        return self._max_model_len
+
+    @property
+    def embedding_dimension(self) -> int:
+        """Components of an embedding; 0 when this engine generates."""
+        return self._dimension if self._embeds else 0
+
+    @property
+    def healthy(self) -> bool:
+        """Whether vLLM's engine process is there."""
+        return self._llm is None or not self._llm.errored
+
+    @property
+    def ready(self) -> bool:
+        """Whether the weights in place have passed their trial."""
+        return self._ready
+
+    @property
+    def waiting_rows(self) -> int:
+        """Sequences that vLLM was not given yet."""
+        return self._waiting
+
+    @property
+    def running_rows(self) -> int:
+        """Sequences that vLLM works on."""
+        return self._running
+
+    async def start(self) -> None:
+        """Load the model and try it."""
+        self._base = self._folder = await asyncio.to_thread(model_folder, self._source)
+        self._version = await asyncio.to_thread(validate, self._folder)
+        self._tokens = Tokens(self._folder)
+        self._text = text = text_config(self._folder)
+        self._tensors = await asyncio.to_thread(tensor_shapes, self._folder)
+        self._max_model_len = min(self._config.max_model_len, longest_context(text) or self._config.max_model_len)
+        self._dimension = int(text.hidden_size)
+        self._eos = self._tokens.eos(text, generation_ends(self._folder))
+        self._llm = await asyncio.to_thread(
+            vllm_library.make_llm, self._folder, self._config, self._max_model_len, embeds=self._embeds
+        )
+        await self._try()
+        self._ready = True
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Give completions prompt by prompt, each prompt's samples together."""
+        tokens = await self._admit(request)
+        finished: asyncio.Queue[list[Completion] | BaseException] = asyncio.Queue()
+        self._waiting += len(tokens) * request.n
+
+        async def one(position: int) -> None:
+            try:
+                finished.put_nowait(await self._complete(request, position, tokens[position]))
+            except Exception as error:  # noqa: BLE001  raised again where the caller waits
+                finished.put_nowait(error)
+
+        work = [asyncio.create_task(one(position)) for position in range(len(tokens))]
+        try:
+            for _ in work:
+                got = await finished.get()
+                if isinstance(got, BaseException):
+                    raise got
+                for completion in got:
+                    yield completion
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.wait(work)
+
+    async def _admit(self, request: GenerationRequest) -> list[list[int]]:
+        """Check a request and encode its prompts."""
+        tokens = await asyncio.to_thread(self._tokens.encode, request.prompts)
+        check_lengths(request, tokens, self._max_model_len)
+        if request.params.temperature > vllm_library.HOTTEST:
+            raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {vllm_library.HOTTEST}")
+        rows = len(tokens) * request.n
+        if self._waiting and self._waiting + rows > self._config.max_queue_rows:
+            raise OverloadedError(
+                f"{self._waiting} sequences wait already and {rows} more would exceed {self._config.max_queue_rows}"
+            )
+        return tokens
+
+    async def _complete(self, request: GenerationRequest, position: int, ids: list[int]) -> list[Completion]:
+        """All samples of one prompt."""
+        waiting = request.n
+        try:
+            async with self._weights.shared():
+                self._expect(request.expected_weights)
+                version = self._version
+                if len(ids) >= self._max_model_len:
+                    return empty_completions(request, position, len(ids), version)
+                async with self._places.held(request.n):
+                    self._waiting -= waiting
+                    waiting = 0
+                    output = await self._run(ids, request, position)
+        finally:
+            self._waiting -= waiting
+        return vllm_library.completions(request, position, output, version, self._tokens, self._eos)
+
+    async def _run(self, ids: Sequence[int], request: GenerationRequest, position: int) -> Any:
+        sampling = vllm_library.sampling(request, position, self._max_model_len - len(ids), self._eos)
+        self._requests += 1
+        self._running += request.n
+        try:
+            prompt = {"prompt_token_ids": list(ids)}
+            outputs = self._llm.generate(prompt, sampling, request_id=f"generate-{self._requests}")
+            [output] = [found async for found in outputs]
+        finally:
+            self._running -= request.n
+        return output
+
+    async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
+        """Unit vectors, (texts, dimension), and the version that made them."""
+        import numpy as np
+
+        tokens = await asyncio.to_thread(self._tokens.encode_texts, texts)
+        for i, ids in enumerate(tokens):
+            if len(ids) > self._max_model_len:
+                raise PromptTooLongError(i, len(ids), self._max_model_len)
+        async with self._weights.shared():
+            self._expect(expected_weights)
+            vectors = np.stack(await asyncio.gather(*map(self._vector, tokens)))
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), self._version
+
+    async def _vector(self, ids: Sequence[int]) -> "NDArray[np.float32]":
+        import numpy as np
+        from vllm import PoolingParams
+
+        async with self._places.held(1):
+            self._requests += 1
+            self._running += 1
+            try:
+                prompt = {"prompt_token_ids": list(ids)}
+                outputs = self._llm.encode(prompt, PoolingParams(task="embed"), request_id=f"embed-{self._requests}")
+                [output] = [found async for found in outputs]
+            finally:
+                self._running -= 1
+        return np.asarray(output.outputs.data.float().numpy(), dtype=np.float32)
+
+    async def load_weights(self, folder: Path, version: str = "") -> float:
+        """Put a checkpoint in place and try it; on a failure the old one is loaded again, and until then this is not ready.
+
+        When the old one no longer lies where it was loaded from, this stays not ready until a load succeeds.
+        """
+        found = await asyncio.to_thread(checked_version, folder)
+        if version and found != version:
+            raise CheckpointError(f"{folder}: is version {found}, not {version}")
+        if found == self._version and self._ready:
+            return 0.0
+        checkpoint = await asyncio.to_thread(self._checkpoints.full, folder, found, self._base)
+        await asyncio.to_thread(check_same_shape, checkpoint, self._text)
+        await asyncio.to_thread(check_tensors, checkpoint, self._tensors)
+        async with self._weights.exclusive():
+            begin = time.monotonic()
+            self._ready = False
+            try:
+                await self._reload(checkpoint, found)
+            except Exception as error:
+                self._spoiled = True
+                await self._go_back(folder, error)
+                raise CheckpointError(f"{folder}: cannot be loaded: {error}") from error
+            self._folder, self._version, self._ready = checkpoint, found, True
+            paused = time.monotonic() - begin
+        await asyncio.to_thread(self._checkpoints.keep, checkpoint)
+        return paused
+
+    async def _go_back(self, failed: Path, reason: Exception) -> None:
+        """Load the old weights again, if they are still those. Raises CheckpointError."""
+        try:
+            if await asyncio.to_thread(validate, self._folder) != self._version:
+                raise CheckpointError(f"{self._folder}: no longer holds version {self._version}")
+            await self._reload(self._folder, self._version)
+        except Exception as error:  # vLLM's own of any kind
+            raise CheckpointError(f"{failed}: cannot be loaded: {reason}; nor can the old weights: {error}") from error
+        self._ready = True
+
+    async def _reload(self, folder: Path, version: str) -> None:
+        await self._llm.pause_generation(mode="wait", clear_cache=True)
+        try:
+            await self._llm.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+            if self._spoiled:
+                await self._llm.collective_rpc("zero_attention_cache")
+            await self._llm.reset_prefix_cache()
+            await self._llm.update_weight_version(version)
+        finally:
+            await self._llm.resume_generation()
+        await self._try()
+        self._spoiled = False
+
+    async def _try(self) -> None:
+        """Canary. Raises CheckpointError."""
+        if self._embeds:
+            import numpy as np
+
+            vector = await self._vector(self._tokens.encode_texts([_CANARY.user])[0])
+            good = bool(np.isfinite(vector).all() and vector.any())
+        else:
+            request = GenerationRequest([_CANARY], 1, SamplingParams(temperature=0, max_tokens=4), logprobs=True)
+            [ids] = self._tokens.encode([_CANARY])
+            output = await self._run(ids, request, 0)
+            found = vllm_library.logprobs(output.outputs[0])
+            good = all(value == value and value > float("-inf") for value in found)  # noqa: PLR0124  NaN
+        if not good:
+            raise CheckpointError("a trial gives what are not numbers")
+
+    async def close(self) -> None:
+        """Stop vLLM's processes. What runs is dropped: drain first."""
+        self._ready = False
+        if self._llm is not None:
+            await asyncio.to_thread(self._llm.shutdown)
+        await asyncio.to_thread(self._checkpoints.close)
+
+    def _expect(self, expected: str) -> None:
+        if not self._ready:
+            raise DependencyUnavailableError("engine", "no weights are loaded that passed their trial; load others")
+        if expected and expected != self._version:
+            raise WrongWeightsError(expected, self._version)

@@ -1,0 +1,1 @@
+"""What answers on the wire: each servicer translates between messages and an engine."""

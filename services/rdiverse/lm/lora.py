@@ -1,0 +1,129 @@
+"""LoRA adapters, served as what they amount to: the weights of the server's own model with the adapter's added in.
+
+Merged weights go the way of any checkpoint, through the same checks, trial and roll-back, and cost nothing at inference.
+They are computed file by file and kept in a temporary directory as long as they may be needed again.
+"""
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdiverse.lm.folders import weight_files
+from rdiverse.lm.weights import MANIFEST, CheckpointError, check_manifest, folder_version, validate
+from rdiverse.runs.files import write_json
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+_PREFIX = "base_model.model."
+_A, _B = ".lora_A.weight", ".lora_B.weight"
+_UNKNOWN = ("use_dora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern", "layer_replication", "lora_bias")
+"""Settings of peft that change what an adapter means beyond W + scale * B A."""
+
+
+def checked_version(folder: Path) -> str:
+    """Check a checkpoint or adapter directory before anything loads it. Returns its version. Raises CheckpointError."""
+    if not (folder / CONFIG).is_file():
+        return validate(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise CheckpointError(f"{folder / WEIGHTS}: is missing")
+    check_manifest(folder)
+    return folder_version(folder, lambda: [CONFIG, WEIGHTS])
+
+
+class Checkpoints:
+    """Gives full checkpoints for whatever a server is asked to load."""
+
+    def __init__(self) -> None:
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+
+    def full(self, folder: Path, version: str, base: Path) -> Path:
+        """The directory itself, or that of an adapter's weights merged into those of `base`. Raises CheckpointError."""
+        if not (folder / CONFIG).is_file():
+            return folder
+        if self._scratch is None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="rdiverse-adapters-")
+        merged = Path(self._scratch.name) / version
+        shutil.rmtree(merged, ignore_errors=True)  # left by an attempt that failed
+        _merge(folder, base, merged)
+        write_json(merged / MANIFEST, {"version": version, "files": {}})
+        return merged
+
+    def keep(self, folder: Path) -> None:
+        """Remove all merged weights but these."""
+        if self._scratch is not None:
+            for path in Path(self._scratch.name).iterdir():
+                if path != folder:
+                    shutil.rmtree(path)
+
+    def close(self) -> None:
+        """Remove all merged weights."""
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+
+
+def _merge(adapter: Path, base: Path, into: Path) -> None:
+    """Write `base` with W + scale * B A (LoRA, arXiv 2106.09685, section 4.1) for every linear layer that has an adapter."""
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, save_file
+
+    config = _config(adapter)
+    try:
+        pairs = dict(_pairs(load_file(adapter / WEIGHTS), adapter))
+        into.mkdir(parents=True)
+        for path in base.glob("*.json"):
+            shutil.copy(path, into)
+        for name in weight_files(base):
+            with safe_open(base / name, framework="pt") as tensors:
+                weights = {key: tensors.get_tensor(key) for key in tensors.keys()}  # noqa: SIM118
+            for key, tensor in weights.items():
+                layer = key.removesuffix(".weight").removeprefix("model.")
+                if layer in pairs:
+                    weights[key] = _added(tensor, *pairs.pop(layer), config, f"{adapter}: {layer}")
+            save_file(weights, into / name, {"format": "pt"})
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{adapter}: cannot be read (truncated or altered): {error}") from error
+    if pairs:
+        raise CheckpointError(f"{adapter}: the model served here has no layer {min(pairs)}")
+
+
+def _config(adapter: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+        known = config["peft_type"] == "LORA" and config["lora_alpha"] > 0
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{adapter / CONFIG}: is no adapter's configuration: {error!r}") from error
+    unknown = [name for name in _UNKNOWN if config.get(name)] + ["bias"] * (config.get("bias", "none") != "none")
+    if not known or unknown:
+        what = ", ".join(unknown) or config["peft_type"]
+        raise CheckpointError(f"{adapter / CONFIG}: only plain LoRA of linear layers can be served, not {what}")
+    return config
+
+
+def _pairs(tensors: "dict[str, torch.Tensor]", adapter: Path) -> "Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor]]]":
+    """The layers with an adapter, without the part of their names that says `model`, and their A and B."""
+    left = dict(tensors)
+    for name in tensors:
+        layer = name.removesuffix(_A)
+        if name.endswith(_A) and layer + _B in tensors:
+            own = layer.removeprefix(_PREFIX).removeprefix("model.")
+            yield own, (left.pop(name), left.pop(layer + _B))
+    if left or not tensors:
+        raise CheckpointError(f"{adapter / WEIGHTS}: holds {min(left, default='nothing')}, which is no half of a LoRA pair")
+
+
+def _added(weight: "torch.Tensor", a: "torch.Tensor", b: "torch.Tensor", config: dict[str, Any], where: str) -> "torch.Tensor":
+    rank = a.shape[0]
+    if b.ndim != 2 or a.ndim != 2 or b.shape[1] != rank or (b.shape[0], a.shape[1]) != tuple(weight.shape):
+        shapes = f"{list(b.shape)} x {list(a.shape)}"
+        raise CheckpointError(f"{where}: the adapter has the shape {shapes}, the layer {list(weight.shape)}")
+    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    merged: torch.Tensor = weight.float() + scale * (b.float() @ a.float())
+    return merged.to(weight.dtype)
