@@ -12,8 +12,8 @@ from rdiverse.evaluation import Benchmark, Item, WrongWeightsError, evaluate, lo
 from rdiverse.evaluation.judge import Judge
 from rdiverse.evaluation.rzero import RZeroScorer
 from rdiverse.evaluation.scorers import Scorers
-from rdiverse.evaluation.verifier import Verifier
 from rdiverse.grading.pool import GradingPool
+from rdiverse.grading.workers import WorkerPool
 from rdiverse.inference.client import LanguageModelClient, SolverClient
 
 FOLDER = os.environ.get("RDIVERSE_BENCHMARKS_DIR", "")
@@ -63,8 +63,8 @@ def test_other_weights_than_expected_are_refused(address):
 
 
 def test_other_scorers_stand_beside_and_change_nothing(address):
-    with Verifier() as verifier, LanguageModelClient(address) as model:
-        table = Scorers(RZeroScorer(verifier), Judge(model, max_tokens=12))
+    with WorkerPool(timeout=5) as workers, LanguageModelClient(address) as model:
+        table = Scorers(RZeroScorer(workers), Judge(model, max_tokens=12))
         result = measure(address, [SET], scorers=table)
     (row,) = result.scorers
     plain = measure(address, [SET])

@@ -11,7 +11,7 @@ from rdiverse.evaluation.items import Benchmark, Item
 from rdiverse.evaluation.judge import Judge, Opinion, Pair
 from rdiverse.evaluation.rzero import RZeroScorer
 from rdiverse.evaluation.scorers import Scorers
-from rdiverse.evaluation.verifier import Verifier
+from rdiverse.grading.workers import WorkerPool
 
 
 @dataclass
@@ -66,8 +66,8 @@ def test_the_judge_is_asked_about_all_boxed_answers_and_stands_beside_the_strict
     set_ = Benchmark("set", (Item("q1", "4"), Item("q2", "5"), Item("q3", r"3\sqrt{13}"), Item("q4", "6")))
     graded = Graded(np.array([[True], [False], [False], [False]]), unboxed=1, cut=0, tokens=12)
     model = Ruled(lambda user: r"\boxed{same}" if "Question:" in user else "Yes")
-    with Verifier() as verifier:
-        (row,) = Scorers(RZeroScorer(verifier), Judge(model)).table([set_], answers("4", "9", "3", None), [graded])
+    with WorkerPool(timeout=5) as workers:
+        (row,) = Scorers(RZeroScorer(workers), Judge(model)).table([set_], answers("4", "9", "3", None), [graded])
     assert (row.benchmark, row.responses, row.strict) == ("set", 4, 1)
     assert (row.r_zero, row.r_zero_alone, row.strict_alone) == (2, 1, 0)
     assert (row.judge, row.judge_undecided) == (3, 0)

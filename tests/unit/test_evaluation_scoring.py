@@ -1,5 +1,6 @@
 """Three ways of scoring the same responses. The strict one never guesses; R-Zero's keeps the misjudgements it is known for."""
 
+import psutil
 import pytest
 
 from rdiverse.evaluation.answers import Answer
@@ -7,9 +8,9 @@ from rdiverse.evaluation.choice import read_choice, with_options
 from rdiverse.evaluation.grade import strict
 from rdiverse.evaluation.items import Item, Kind
 from rdiverse.evaluation.rzero import RZeroScorer, chosen_letter, extracted_answer
-from rdiverse.evaluation.verifier import Verifier
 from rdiverse.evaluation.wording import same_wording
 from rdiverse.grading.pool import GradingPool
+from rdiverse.grading.workers import WorkerPool
 from rdiverse.selfplay.parsing import last_boxed
 
 OPTIONS = ("Paris", "London", "a capital", "$5$ dollars")
@@ -21,8 +22,8 @@ def response(text: str) -> Answer:
 
 @pytest.fixture(scope="module")
 def scorers():
-    with GradingPool() as pool, Verifier() as verifier:
-        yield strict(pool), RZeroScorer(verifier)
+    with GradingPool() as pool, WorkerPool(timeout=5) as workers:
+        yield strict(pool), RZeroScorer(workers)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +137,26 @@ def test_an_unboxed_response_is_wrong(scorers):
     assert not ours(Item("?", "None"), response("The answer is 7."))
 
 
-def test_what_never_ends_is_cut_off_and_counted():
-    with Verifier(timeout=1.0) as verifier:
-        assert not verifier.equal("$9^{9^{9^9}}+x$", "$3x$")
-        assert verifier.timeouts == 1
-        assert verifier.equal("7", "7"), "it goes on afterwards"
+@pytest.mark.parametrize("gold", ["$9^{9^{9^9}}+x$", "9**9**9**9"])
+def test_what_never_ends_is_cut_off_counted_and_not_tried_again(gold):
+    with WorkerPool(timeout=1.0) as workers:
+        r_zero = RZeroScorer(workers)
+        assert not r_zero(Item("?", gold), response(r"\boxed{$3x$}"))
+        assert workers.timeouts == 1
+        assert r_zero(Item("?", "7"), response(r"\boxed{7}")), "it goes on afterwards"
+        assert not r_zero(Item("?", gold), response(r"\boxed{$3x$}"))
+        assert workers.timeouts == 1
+
+
+def test_a_process_that_dies_says_no_is_counted_and_replaced():
+    before = set(psutil.Process().children())
+    with WorkerPool(timeout=5) as workers:
+        r_zero = RZeroScorer(workers)
+        assert r_zero(Item("?", "7"), response(r"\boxed{7}"))
+        [process] = set(psutil.Process().children()) - before
+        process.kill()
+        process.wait()
+        assert not r_zero(Item("?", "8"), response(r"\boxed{8}"))
+        assert workers.timeouts == 1
+        assert r_zero(Item("?", "9"), response(r"\boxed{9}"))
+    assert set(psutil.Process().children()) == before

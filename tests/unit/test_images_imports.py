@@ -18,7 +18,7 @@ ENTRY_POINTS = {
     "inference": ("rdiverse.inference.server", "rdiverse.inference.engines.vllm_process", *GRADING),
     "diversity": ("rdiverse.diversity.server.process", "rdiverse.diversity.memory.milvus_lite", "rdiverse.diversity.commands"),
     "training": ("rdiverse.training.worker", *GRADING),
-    "pipelines": ("rdiverse.evaluation.verifier_worker", "rdiverse.nano.oracle", *GRADING),
+    "pipelines": ("rdiverse.nano.oracle", *GRADING),
 }
 NOT_BY_IMAGE = {"inference-cpu": {"vllm"}}
 """The transformers engine serves there; asking for vLLM is refused with an error that names it."""

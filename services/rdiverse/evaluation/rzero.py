@@ -12,10 +12,11 @@ R-Zero (arXiv 2508.05004). Its known misjudgements are kept (METHOD, "The paper'
 
 import hashlib
 import re
+from functools import lru_cache
 
 from rdiverse.evaluation.answers import Answer
 from rdiverse.evaluation.items import Item, Kind
-from rdiverse.evaluation.verifier import Verifier
+from rdiverse.grading.workers import WorkerPool
 
 _LETTERS = "ABCDEFGHIJ"
 _GREEDY_BOX = re.compile(r"\\boxed\s*\{([^\n]+)\}", re.IGNORECASE)
@@ -26,10 +27,11 @@ _STOPS = ("</s>", "<|im_end|>", "<|endoftext|>")
 
 
 class RZeroScorer:
-    """R-Zero's verdicts. Its symbolic check runs in a process that can be killed; one that takes too long says no."""
+    """R-Zero's verdicts. Its symbolic check runs in processes that can be killed; one that takes too long says no."""
 
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
+    def __init__(self, workers: WorkerPool) -> None:
+        """An answer that is given often is compared once."""
+        self._verified = lru_cache(65_536)(lambda gold, answer: workers.ask("verify", gold, answer) is True)
 
     def __call__(self, item: Item, answer: Answer) -> bool:
         """Whether R-Zero's scripts would call the response right."""
@@ -37,7 +39,7 @@ class RZeroScorer:
             return chosen_letter(answer.text) == item.answer
         if item.kind is Kind.TEXT:
             return _bbeh_matches(extracted_solution(answer.text) or "", item.answer)
-        return self._verifier.equal(item.answer, extracted_answer(answer.text) or "None")
+        return self._verified(item.answer, extracted_answer(answer.text) or "None")
 
 
 def extracted_answer(response: str) -> str | None:

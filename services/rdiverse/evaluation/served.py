@@ -15,9 +15,12 @@ from rdiverse.evaluation.judge import Judge
 from rdiverse.evaluation.known import HUB_SCHEME, KNOWN
 from rdiverse.evaluation.rzero import RZeroScorer
 from rdiverse.evaluation.scorers import Scorers
-from rdiverse.evaluation.verifier import Verifier
 from rdiverse.grading.pool import GradingPool
+from rdiverse.grading.workers import WorkerPool
 from rdiverse.inference.client import LanguageModelClient, ModelControlClient, SolverClient
+
+RZERO_SECONDS = 5.0
+"""Of CPU for each of math-verify's comparisons, its own default for each of their two halves."""
 
 
 def named_benchmarks(names: Sequence[str]) -> tuple[BenchmarkConfig, ...]:
@@ -64,7 +67,7 @@ def evaluate_served(
         weights = stack.enter_context(ModelControlClient(address)).get_model().weights
         grader = stack.enter_context(GradingPool(workers=max(1, (os.cpu_count() or 1) // 2)))
         scorers = Scorers(
-            RZeroScorer(stack.enter_context(Verifier())) if rzero else None,
+            RZeroScorer(stack.enter_context(WorkerPool(timeout=RZERO_SECONDS))) if rzero else None,
             Judge(stack.enter_context(LanguageModelClient(judge_address))) if judge_address else None,
         )
         return evaluate(

@@ -28,6 +28,11 @@ def same_latex(a: str, b: str) -> bool:
     return any(verify(x, y, float_rounding=15, timeout_seconds=None) for x, y in (read, read[::-1]))
 
 
+def verified(gold: str, answer: str) -> bool:
+    """`verify(parse(gold), parse(answer))`, as R-Zero's evaluation calls math-verify: both are read bare, plain text too."""
+    return bool(verify(parse(gold, parsing_timeout=None), parse(answer, parsing_timeout=None), timeout_seconds=None))
+
+
 def warm_up() -> None:
     """Load what the library only imports when it integrates."""
     same_latex(r"\int_0^1 x\,dx", r"\frac{1}{2}")

@@ -1,9 +1,10 @@
 """One process of the grading pool: reads questions from stdin, a JSON array a line.
 
-`["nodes", a, b, seconds, wall_seconds]` asks about two trees, `"latex"` in its place about two answers; arguments name the
-kinds to prepare for. Each question is answered by two lines: "started" when the library is there, then 1, 0 or an error's
-name. The process ends when stdin does, when the one that holds the lifeline does, and, whatever the library is doing, when a
-question's seconds of CPU are used up: the kernel's timer needs no interpreter, which may be deep in one long multiplication.
+`["nodes", a, b, seconds, wall_seconds]` asks about two trees, `"latex"` in its place about two answers, `"verify"` about a
+gold answer and another as R-Zero does; arguments name the kinds to prepare for. Each question is answered by two lines,
+"started" when the library is there, then 1, 0 or an error's name. The process ends when stdin does, when the one that holds the
+lifeline does, and, whatever the library is doing, when a question's seconds of CPU are used up: the kernel's timer needs no
+interpreter, which may be deep in one long multiplication.
 """
 
 import contextlib
@@ -25,7 +26,11 @@ GRACE_SECONDS = 1.0
 """How long after a question's time on the clock the kernel ends a worker that its parent did not."""
 
 Check = Callable[[Any, Any], bool]
-_CHECKS = {"nodes": ("rdiverse.grading.precise", "same_expression"), "latex": ("rdiverse.grading.symbolic", "same_latex")}
+_CHECKS = {
+    "nodes": ("rdiverse.grading.precise", "same_expression"),
+    "latex": ("rdiverse.grading.symbolic", "same_latex"),
+    "verify": ("rdiverse.grading.symbolic", "verified"),
+}
 
 
 def main() -> None:
