@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.diversity_oracle import expected_scores
 from tests.support.diversity_servers import DIMENSION, Coder, Lite, Service, running
 
-from rdiverse.diversity.client import AsyncDiversityClient, DiversityClient, Item, Penalty, RpcFailure
+from rdiverse.diversity.client import AsyncDiversityClient, DiversityClient, Item, PenaltyConstants, RpcFailure
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ class TestNumbers:
         rng = np.random.default_rng(6)
         held, batch = rng.normal(size=(9, 4)).astype(np.float32), rng.normal(size=(8, 4)).astype(np.float32)
         client.commit(run, 1, items(held))
-        penalty = Penalty(cluster_threshold=1.2, gamma=0.2, tau_max=-0.1, tau_mean=-0.5)
+        penalty = PenaltyConstants(cluster_threshold=1.2, gamma=0.2, tau_max=-0.1, tau_mean=-0.5)
         wanted = expected_scores(list(batch), list(held), threshold=1.2, gamma=0.2, tau_max=-0.1, tau_mean=-0.5)
         check(client.score(run, items(batch), 2, penalty=penalty), wanted)
 

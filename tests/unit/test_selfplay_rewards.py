@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdiverse.config import PenaltyConfig
 from rdiverse.selfplay.rewards import (
+    PenaltyConstants,
+    PenaltyRangeError,
     challenger_reward,
     largest_map_penalty,
     malformed_reward,
@@ -14,8 +15,18 @@ from rdiverse.selfplay.rewards import (
     uncertainty,
 )
 
-PUBLISHED = PenaltyConfig()
+PUBLISHED = PenaltyConstants()
 UNIT = st.floats(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("cluster_threshold", 0), ("cluster_threshold", 2.1), ("gamma", -0.1), ("tau_max", float("nan")), ("tau_mean", 1.5)],
+)
+def test_constants_have_ranges(field, value):
+    with pytest.raises(PenaltyRangeError, match=f"^{field}: must be .*not") as caught:
+        PenaltyConstants(**{field: value})
+    assert caught.value.field == field
 
 
 @pytest.mark.parametrize(("share", "tent", "minimum"), [(0, 0, 0), (0.1, 0.2, 0.1), (0.5, 1, 0.5), (0.8, 0.4, 0.2), (1, 0, 0)])
@@ -45,8 +56,8 @@ def test_the_memory_penalty_counts_what_exceeds_its_thresholds(s_max: float, s_m
 
 
 def test_gamma_weighs_the_nearest_against_the_mean() -> None:
-    assert map_penalty(1, 1, PenaltyConfig(gamma=1)) == pytest.approx(0.5)
-    assert map_penalty(1, 1, PenaltyConfig(gamma=0)) == pytest.approx(0.75)
+    assert map_penalty(1, 1, PenaltyConstants(gamma=1)) == pytest.approx(0.5)
+    assert map_penalty(1, 1, PenaltyConstants(gamma=0)) == pytest.approx(0.75)
 
 
 def test_the_challengers_reward_subtracts_both_penalties() -> None:
@@ -86,7 +97,7 @@ def test_no_well_formed_question_earns_as_little_as_malformed(
     tau_max: float,
     tau_mean: float,
 ) -> None:
-    constants = PenaltyConfig(gamma=gamma, tau_max=tau_max, tau_mean=tau_mean)
+    constants = PenaltyConstants(gamma=gamma, tau_max=tau_max, tau_mean=tau_mean)
     reward = challenger_reward(uncertainty(share, "min"), rep, map_penalty(s_max, s_mean, constants), alpha, beta)
     assert reward > malformed_reward(alpha, beta, constants)
 

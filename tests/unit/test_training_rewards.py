@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from tests.support.training_services import free_port
 
-from rdiverse.config import PenaltyConfig, RunConfig, SolverRewardConfig
+from rdiverse.config import RunConfig, SolverRewardConfig
 from rdiverse.grading.pool import GradingPool
 from rdiverse.selfplay.methods import Method, Similarity
 from rdiverse.selfplay.repetition import bleu_clusters, p_rep
+from rdiverse.selfplay.rewards import PenaltyConstants
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.exchange import Exchange
 from rdiverse.training.reward.challenger import ChallengerReward
@@ -60,7 +61,7 @@ def test_malformed_completions_are_asked_about_nowhere_and_earn_less_than_any_qu
     services = ByRule()
     payments = rewarder(services=services)(2, COMPLETIONS, [])
     assert [row for row, payment in enumerate(payments) if payment["malformed"]] == [3, 8]
-    constants = PenaltyConfig()
+    constants = PenaltyConstants()
     worst = -(1 + constants.gamma * (1 - constants.tau_max) + (1 - constants.gamma) * (1 - constants.tau_mean))
     assert worst == -1.625
     assert payments[3]["reward"] == payments[8]["reward"] < worst

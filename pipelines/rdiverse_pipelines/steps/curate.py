@@ -10,7 +10,7 @@ from rdiverse.diversity.client import DiversityClient, Item, Score
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
 from rdiverse.runs.tables import CURATED, DATASET, read_table, write_table
 from rdiverse.selfplay import curriculum, repetition
-from rdiverse.selfplay.methods import Similarity
+from rdiverse.selfplay.methods import Similarity, memory_name
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.label import finished
 
@@ -112,12 +112,8 @@ def _commit(run: RunContext, diversity: DiversityClient, kept: list[Row], t: int
     if run.traits.similarity is Similarity.TEXT:
         # The ablation without SAM is trained against a memory of words; the memory of programs stays for measuring.
         words = [Item(question=row["question"], answer=row["answer"], share=row["share"]) for row in kept]
-        diversity.commit(text_memory(run.folder.run_id), iteration=t, digest=digest, items=words, representation="text")
-
-
-def text_memory(run_id: str) -> str:
-    """The name of a run's second memory, of text embeddings."""
-    return f"{run_id}.text"
+        memory = memory_name(run.folder.run_id, run.traits.similarity)
+        diversity.commit(memory, iteration=t, digest=digest, items=words, representation="text")
 
 
 def _figures(rows: list[Row], kept: list[Row]) -> dict[str, Any]:

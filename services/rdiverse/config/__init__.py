@@ -4,7 +4,7 @@ from rdiverse.config.base import SamplingConfig
 from rdiverse.config.load import ConfigError, differing_fields, dump_config, load_config
 from rdiverse.config.prompts import PromptConfig, PromptsConfig
 from rdiverse.config.run import BenchmarkConfig, ChallengerConfig, EvaluationConfig, RunConfig, SolverConfig
-from rdiverse.config.serving import CoderConfig, EncoderConfig, EngineConfig, LocalConfig, PenaltyConfig
+from rdiverse.config.serving import CoderConfig, EncoderConfig, EngineConfig, LocalConfig
 from rdiverse.config.training import ChallengerRewardConfig, GRPOConfig, LoRAConfig, SolverRewardConfig
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "GRPOConfig",
     "LoRAConfig",
     "LocalConfig",
-    "PenaltyConfig",
     "PromptConfig",
     "PromptsConfig",
     "RunConfig",

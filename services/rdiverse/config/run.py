@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 
 from rdiverse.config.base import SamplingConfig, Section
 from rdiverse.config.prompts import PromptsConfig
-from rdiverse.config.serving import CoderConfig, EncoderConfig, EngineConfig, LocalConfig, PenaltyConfig
+from rdiverse.config.serving import CoderConfig, EncoderConfig, EngineConfig, LocalConfig
 from rdiverse.config.training import ChallengerRewardConfig, GRPOConfig, SolverRewardConfig
 from rdiverse.selfplay.methods import Method
+from rdiverse.selfplay.rewards import PenaltyConstants
 
 RUN_ID_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,49}$"
 
@@ -89,7 +90,8 @@ class RunConfig(Section):
     solver: SolverConfig = SolverConfig()
     coder: CoderConfig = CoderConfig()
     encoder: EncoderConfig = EncoderConfig()
-    penalty: PenaltyConfig = PenaltyConfig()
+    penalty: PenaltyConstants = PenaltyConstants()
+    """Constants of P_rep and P_MAP."""
     replay_share: float = Field(0.3, ge=0, lt=1)
     """Share of replayed rows in the Solver's training set (rho)."""
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -51,17 +51,6 @@ class EncoderConfig(Section):
         return self
 
 
-class PenaltyConfig(Section):
-    """Constants of P_rep and P_MAP."""
-
-    cluster_threshold: float = Field(0.5, gt=0, le=2)
-    """Distance at which average linkage stops joining (undisclosed by the paper; R-Zero's value)."""
-    gamma: float = Field(0.5, ge=0, le=1)
-    """Weight of S_max against S_mean."""
-    tau_max: float = Field(0.5, ge=-1, le=1)
-    tau_mean: float = Field(0.25, ge=-1, le=1)
-
-
 class LocalConfig(Section):
     """What holds on one machine only."""
 

@@ -9,18 +9,7 @@ from numpy.typing import NDArray
 from rdiverse.diversity.memory.protocol import Key, Seen
 from rdiverse.diversity.sam.sam import Embedded
 from rdiverse.selfplay.repetition import bleu_clusters, cosine_clusters, p_rep
-from rdiverse.selfplay.rewards import largest_map_penalty, map_penalty
-
-
-@dataclass(frozen=True)
-class Constants:
-    """The constants of P_rep and P_MAP; the defaults are the published ones."""
-
-    bleu: bool = False
-    cluster_threshold: float = 0.5
-    gamma: float = 0.5
-    tau_max: float = 0.5
-    tau_mean: float = 0.25
+from rdiverse.selfplay.rewards import PenaltyConstants, largest_map_penalty, map_penalty
 
 
 @dataclass(frozen=True)
@@ -35,20 +24,22 @@ class Penalties:
     nearest: Key | None
 
 
-def clusters(questions: Sequence[str], embedded: Sequence[Embedded], constants: Constants) -> list[int]:
+def clusters(questions: Sequence[str], embedded: Sequence[Embedded], threshold: float, *, bleu: bool) -> list[int]:
     """The cluster of each item: by words (R-Zero), or by embeddings (R-Diverse), then -1 where there is none."""
-    if constants.bleu:
-        return list(map(int, bleu_clusters(questions, constants.cluster_threshold)))
+    if bleu:
+        return list(map(int, bleu_clusters(questions, threshold)))
     with_vector = [index for index, item in enumerate(embedded) if item.vector is not None]
     labels = [-1] * len(embedded)
     if with_vector:
         matrix = np.stack([item.vector for item in embedded if item.vector is not None])
-        for index, label in zip(with_vector, cosine_clusters(matrix, constants.cluster_threshold).tolist(), strict=True):
+        for index, label in zip(with_vector, cosine_clusters(matrix, threshold).tolist(), strict=True):
             labels[index] = label
     return labels
 
 
-def penalties(embedded: Sequence[Embedded], labels: Sequence[int], seen: Seen | None, constants: Constants) -> list[Penalties]:
+def penalties(
+    embedded: Sequence[Embedded], labels: Sequence[int], seen: Seen | None, constants: PenaltyConstants
+) -> list[Penalties]:
     """Put both penalties together. `seen` is None while the memory is empty.
 
     An item without an embedding is not novel: P_rep 1 when clusters are made of embeddings, P_MAP its maximum; it counts

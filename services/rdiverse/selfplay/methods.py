@@ -57,3 +57,11 @@ TRAITS: dict[Method, Traits] = {
     Method.R_DIVERSE_WITHOUT_REPLAY: Traits(True, True, Similarity.PROGRAM, memory_penalty=True, replay=False),
 }
 """METHOD: R-Diverse's abstract and ablations; r-zero-replay is the control that separates replay from diversity."""
+
+
+def memory_name(run_id: str, similarity: Similarity) -> str:
+    """Name of the memory that a run's penalties are measured against.
+
+    The ablation without SAM has a second one, of its questions' words; BLEU embeds nothing and meets that name empty.
+    """
+    return run_id if similarity is Similarity.PROGRAM else f"{run_id}.text"

@@ -1,25 +1,43 @@
 """What the two policies are paid, as plain formulas."""
 
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal
 
 MALFORMED_MARGIN = 0.1
 """How far below the worst well-formed question a malformed completion is paid (our choice)."""
 
 
-class PenaltyConstants(Protocol):
-    """The constants of P_MAP."""
+class PenaltyRangeError(ValueError):
+    """A constant out of its range; `field` names it."""
 
-    @property
-    def gamma(self) -> float:
-        """Weight of S_max against S_mean, 0 to 1."""
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
 
-    @property
-    def tau_max(self) -> float:
-        """S_max up to this costs nothing."""
 
-    @property
-    def tau_mean(self) -> float:
-        """S_mean up to this costs nothing."""
+@dataclass(frozen=True)
+class PenaltyConstants:
+    """The constants of P_rep and P_MAP; the defaults are the published ones. Raises PenaltyRangeError.
+
+    Configuration, client and server share this class, and nobody else states a default or a range.
+    """
+
+    cluster_threshold: float = 0.5
+    """Distance at which average linkage stops joining, above 0 and up to 2 (R-Zero's; R-Diverse does not disclose its own)."""
+    gamma: float = 0.5
+    """Weight of S_max against S_mean, 0 to 1 (R-Diverse)."""
+    tau_max: float = 0.5
+    """S_max up to this costs nothing, -1 to 1 (R-Diverse)."""
+    tau_mean: float = 0.25
+    """S_mean up to this costs nothing, -1 to 1 (R-Diverse)."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges; NaN is in none."""
+        if not 0 < self.cluster_threshold <= 2:
+            raise PenaltyRangeError("cluster_threshold", f"must be above 0 and at most 2, not {self.cluster_threshold:g}")
+        for field, least in (("gamma", 0), ("tau_max", -1), ("tau_mean", -1)):
+            if not least <= getattr(self, field) <= 1:
+                raise PenaltyRangeError(field, f"must be {least} to 1, not {getattr(self, field):g}")
 
 
 def uncertainty(share: float, form: Literal["tent", "min"]) -> float:

@@ -1,4 +1,4 @@
-"""The client of the diversity service, for any program. Imports only grpc, the stubs and numpy.
+"""The client of the diversity service, for any program. Imports only grpc, the stubs, numpy and the method's constants.
 
 client = DiversityClient("127.0.0.1:50051")
 batch = client.score("my-run", ["What is 2 + 3?", "What is 4 * 5?"], before_iteration=2)
@@ -14,8 +14,6 @@ from rdiverse.diversity.client.types import (
     Item,
     MemoryItem,
     Neighbors,
-    Penalty,
-    PenaltyLike,
     Replay,
     Representation,
     Run,
@@ -23,8 +21,9 @@ from rdiverse.diversity.client.types import (
     Stats,
 )
 from rdiverse.grpcio_kit.client import RpcFailure
+from rdiverse.selfplay.rewards import PenaltyConstants
 
 __all__ = [
     "AsyncDiversityClient", "BatchScore", "Committed", "Distance", "DiversityClient", "Item", "MemoryItem", "Neighbors",
-    "Penalty", "PenaltyLike", "Replay", "Representation", "RpcFailure", "Run", "Score", "Stats", "items_digest",
+    "PenaltyConstants", "Replay", "Representation", "RpcFailure", "Run", "Score", "Stats", "items_digest",
 ]  # fmt: skip

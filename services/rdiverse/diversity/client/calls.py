@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -18,8 +18,6 @@ from rdiverse.diversity.client.types import (
     Neighbor,
     Neighbors,
     Origin,
-    Penalty,
-    PenaltyLike,
     Replay,
     Representation,
     Run,
@@ -27,6 +25,7 @@ from rdiverse.diversity.client.types import (
     Stats,
 )
 from rdiverse.grpcio_kit.chunks import chunks
+from rdiverse.selfplay.rewards import PenaltyConstants
 from rdiverse.v1 import diversity_pb2 as pb
 
 R = TypeVar("R")
@@ -61,7 +60,7 @@ def score(
     questions: Sequence[str | Item],
     before_iteration: int,
     *,
-    penalty: PenaltyLike | None = None,
+    penalty: PenaltyConstants | None = None,
     distance: Distance = "cosine",
     representation: Representation = "program",
     return_programs: bool = False,
@@ -70,18 +69,14 @@ def score(
     min_revision: str = "",
     timeout: float = 600,
 ) -> Call[BatchScore]:
-    """Penalties of one batch (at most 8192 items), in its order, against items of iterations < `before_iteration`."""
-    constants = penalty or Penalty()
+    """Penalties of one batch (at most 8192 items), in its order, against items of iterations < `before_iteration`.
+
+    `penalty` None: the published constants.
+    """
     header = pb.ScoreHeader(
         run=run,
         before_iteration=before_iteration,
-        penalty=pb.Penalty(
-            distance=_DISTANCES[distance],
-            cluster_threshold=constants.cluster_threshold,
-            gamma=constants.gamma,
-            tau_max=constants.tau_max,
-            tau_mean=constants.tau_mean,
-        ),
+        penalty=pb.Penalty(distance=_DISTANCES[distance], **(asdict(penalty) if penalty else {})),
         representation=_REPRESENTATIONS[representation],
         return_programs=return_programs,
         return_vectors=return_vectors,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,36 +25,6 @@ class Item:
     """Its pseudo-label. For commit."""
     share: float = 0.0
     """Its self-consistency, 0 to 1. For commit."""
-
-
-class PenaltyLike(Protocol):
-    """Anything with the constants of P_rep and P_MAP, such as a run's configuration."""
-
-    @property
-    def cluster_threshold(self) -> float | None:
-        """Average-linkage threshold."""
-
-    @property
-    def gamma(self) -> float | None:
-        """Weight of S_max against S_mean."""
-
-    @property
-    def tau_max(self) -> float | None:
-        """S_max up to this costs nothing."""
-
-    @property
-    def tau_mean(self) -> float | None:
-        """S_mean up to this costs nothing."""
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """The constants of P_rep and P_MAP. None: the published value."""
-
-    cluster_threshold: float | None = None
-    gamma: float | None = None
-    tau_max: float | None = None
-    tau_mean: float | None = None
 
 
 @dataclass(frozen=True)

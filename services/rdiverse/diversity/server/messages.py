@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from rdiverse.diversity.memory.ledger import Record
 from rdiverse.diversity.memory.protocol import Key
 from rdiverse.diversity.sam.sam import Embedded, Origin
-from rdiverse.diversity.scoring import Constants, Penalties
-from rdiverse.diversity.server import rules
+from rdiverse.diversity.scoring import Penalties
 from rdiverse.grpcio_kit.errors import InvalidFieldError
+from rdiverse.selfplay.rewards import PenaltyConstants, PenaltyRangeError
 from rdiverse.v1 import diversity_pb2 as pb
 
 ORIGINS = {
@@ -18,23 +18,14 @@ ORIGINS = {
 _MESSAGE_BYTES = 2 * 2**20
 
 
-def read_constants(penalty: pb.Penalty) -> Constants:
-    """The constants of a batch, published values where they are left out."""
+def read_constants(penalty: pb.Penalty) -> PenaltyConstants:
+    """The constants of a batch, published values where they are left out. Raises InvalidFieldError."""
     if penalty.distance not in pb.Distance.values():
         raise InvalidFieldError("header.penalty.distance", f"{penalty.distance} is no Distance")
-    default = Constants()
-
-    def value(name: str, least: float, most: float, *, open_below: bool = False) -> float:
-        given: float = getattr(penalty, name) if penalty.HasField(name) else getattr(default, name)  # type: ignore[arg-type]
-        return rules.number(f"header.penalty.{name}", given, least, most, open_below=open_below)
-
-    return Constants(
-        bleu=penalty.distance == pb.DISTANCE_BLEU,
-        cluster_threshold=value("cluster_threshold", 0, 2, open_below=True),
-        gamma=value("gamma", 0, 1),
-        tau_max=value("tau_max", -1, 1),
-        tau_mean=value("tau_mean", -1, 1),
-    )
+    try:
+        return PenaltyConstants(**{field.name: value for field, value in penalty.ListFields() if field.name != "distance"})
+    except PenaltyRangeError as error:
+        raise InvalidFieldError(f"header.penalty.{error.field}", error.message) from error
 
 
 def memory_item(record: Record) -> pb.MemoryItem:

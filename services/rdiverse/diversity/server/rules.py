@@ -66,10 +66,10 @@ def representation(field: str, value: int) -> Representation:
     raise InvalidFieldError(field, f"{value} is no Representation")
 
 
-def number(field: str, value: float, least: float, most: float, *, open_below: bool = False) -> float:
+def number(field: str, value: float, least: float, most: float) -> float:
     """A bounded, finite number."""
-    if not math.isfinite(value) or not least <= value <= most or (open_below and value == least):
-        raise InvalidFieldError(field, f"is {value}, must be {'more than ' if open_below else ''}{least:g} to {most:g}")
+    if not math.isfinite(value) or not least <= value <= most:
+        raise InvalidFieldError(field, f"must be {least:g} to {most:g}, not {value:g}")
     return value
 
 

@@ -15,7 +15,7 @@ from rdiverse.diversity.memory.ledger import Batch, Ledger, Record, check_compat
 from rdiverse.diversity.memory.protocol import Key, Memory, Seen
 from rdiverse.diversity.memory.reads import Reads, in_pool
 from rdiverse.diversity.sam.sam import Embedded, Given, Representation, Sam
-from rdiverse.diversity.scoring import Constants, clusters, penalties
+from rdiverse.diversity.scoring import clusters, penalties
 from rdiverse.diversity.server import rules
 from rdiverse.diversity.server.faults import translated, unknown_run
 from rdiverse.diversity.server.messages import ORIGINS, memory_item, read_constants, score_responses
@@ -23,6 +23,7 @@ from rdiverse.diversity.server.requests import given as read_items
 from rdiverse.diversity.server.requests import left, read_batch
 from rdiverse.grpcio_kit.access_tokens import EVERYTHING, Scope, Tokens, Verb
 from rdiverse.grpcio_kit.errors import InvalidFieldError, ServiceError
+from rdiverse.selfplay.rewards import PenaltyConstants
 from rdiverse.v1 import diversity_pb2 as pb
 from rdiverse.v1.diversity_pb2_grpc import DiversityServiceServicer
 from rdiverse.v1.errors_pb2 import ErrorReason
@@ -65,7 +66,8 @@ class DiversityServicer(DiversityServiceServicer):
             rules.same_dimension(given, dimension)
             embedded, version = await self._embedded(
                 given, representation, context,
-                needed=bool(entries) or not constants.bleu or header.return_programs or header.return_vectors,
+                needed=bool(entries) or header.penalty.distance != pb.DISTANCE_BLEU
+                or header.return_programs or header.return_vectors,
             )  # fmt: skip
             await self._check_embedded(given, embedded, ledger if entries else None, representation)
             async with self._turns:
@@ -231,10 +233,13 @@ class DiversityServicer(DiversityServiceServicer):
 
     async def _answered(
         self, header: pb.ScoreHeader, ledger: Ledger | None, given: Sequence[Given], embedded: Sequence[Embedded],
-        constants: Constants, context: Any,
+        constants: PenaltyConstants, context: Any,
     ) -> list[pb.ScoreResponse]:  # fmt: skip
         """The answer to Score. Clusters are made while the search runs."""
-        labels = self._computing.submit(clusters, [item.question for item in given], embedded, constants)
+        labels = self._computing.submit(
+            clusters, [item.question for item in given], embedded, constants.cluster_threshold,
+            bleu=header.penalty.distance == pb.DISTANCE_BLEU,
+        )  # fmt: skip
         try:
             batch = pb.ScoreResponse(batch_size=len(given), revision=str(ledger.revision) if ledger else "")
             seen, nearest = None, {}
@@ -259,7 +264,7 @@ class DiversityServicer(DiversityServiceServicer):
 
 def _answer(
     header: pb.ScoreHeader, batch: pb.ScoreResponse, embedded: Sequence[Embedded], clustered: "Future[list[int]]",
-    seen: Seen | None, constants: Constants, nearest: Mapping[Key, Record],
+    seen: Seen | None, constants: PenaltyConstants, nearest: Mapping[Key, Record],
 ) -> list[pb.ScoreResponse]:  # fmt: skip
     """The results, once the clusters are known, which were begun before this."""
     labels = clustered.result()

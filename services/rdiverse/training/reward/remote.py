@@ -9,10 +9,10 @@ from typing import Self, TypeVar
 import grpc
 
 from rdiverse.config import RunConfig
-from rdiverse.diversity.client import Distance, DiversityClient, Penalty, Representation
+from rdiverse.diversity.client import Distance, DiversityClient, Representation
 from rdiverse.grpcio_kit.client import RpcFailure
 from rdiverse.inference.client import SolverClient
-from rdiverse.selfplay.methods import Similarity
+from rdiverse.selfplay.methods import Similarity, memory_name
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase
@@ -43,8 +43,6 @@ class RemoteServices:
         self._config = config
         self._reward = config.challenger.reward
         self._gone_seconds = gone_seconds
-        constants = config.penalty
-        self._penalty = Penalty(constants.cluster_threshold, constants.gamma, constants.tau_max, constants.tau_mean)
         self._solver = SolverClient(address("solver"))
         self._diversity = DiversityClient(address("diversity"))
 
@@ -74,15 +72,14 @@ class RemoteServices:
 
     def repetitions(self, questions: Sequence[str], similarity: Similarity) -> list[Repetition]:
         """The penalties of each question, against the memory of earlier iterations."""
-        memory = self._phase.run if similarity is Similarity.PROGRAM else f"{self._phase.run}.text"
         distance, representation = SCORED_BY[similarity]
 
         def score(timeout: float) -> list[Repetition]:
             found = self._diversity.score(
-                memory,
+                memory_name(self._phase.run, similarity),
                 questions,
                 before_iteration=self._phase.iteration,
-                penalty=self._penalty,
+                penalty=self._config.penalty,
                 distance=distance,
                 representation=representation,
                 timeout=timeout,
