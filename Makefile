@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 WORKERS := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long test-vllm test-milvus lint types layers protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
+.PHONY: help install run test test-long test-vllm test-milvus testdata lint types layers protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ test-vllm: install  ## Run the engine's tests on vLLM's CPU build, in an environ
 
 test-milvus: install  ## Run the memory's tests on a real Milvus, in an environment of its own under build/.
 	$(BIN)/python -m pytest -m long tests/contract/test_diversity_milvus.py $(ARGS)
+
+testdata:  ## Fetch the public data that some tests read into build/testdata (7 MB); without it they are skipped.
+	@$(PYTHON) -m tests.testdata build/testdata
 
 lint: install  ## Check formatting and style.
 	$(BIN)/ruff format --check .

@@ -1,16 +1,15 @@
-"""The harness on the real public test sets, read where RDIVERSE_BENCHMARKS_DIR says they are.
+"""The harness on the real public test sets, as their publishers give them (tests/testdata).
 
 Whether two gold answers differ is decided here without the project's grader: by evaluating both as numbers with another
 library, or with Python alone.
 """
 
 import math
-import os
 import random
 import re
-from pathlib import Path
 
 import pytest
+from tests.support.testdata import data
 
 from rdiverse.config import BenchmarkConfig
 from rdiverse.evaluation import Benchmark, load_benchmark
@@ -18,15 +17,12 @@ from rdiverse.evaluation.answers import Answer
 from rdiverse.evaluation.grade import strict
 from rdiverse.grading.pool import GradingPool
 
-FOLDER = os.environ.get("RDIVERSE_BENCHMARKS_DIR", "")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="RDIVERSE_BENCHMARKS_DIR names no folder of public test sets")
-
 ROWS = {"gsm8k": 1319, "minerva_math": 272, "olympiadbench": 675, "amc23": 40, "aime24": 30}
 
 
 @pytest.fixture(scope="module", params=sorted(ROWS))
 def benchmark_set(request) -> Benchmark:
-    return load_benchmark(BenchmarkConfig(name=request.param, path=str(Path(FOLDER) / f"{request.param}.jsonl")))
+    return load_benchmark(BenchmarkConfig(name=request.param, path=str(data(f"benchmarks/{request.param}.jsonl"))))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +42,7 @@ def test_every_row_is_read(benchmark_set):
 
 def test_gold_answers_are_what_their_publishers_say():
     first = {
-        name: load_benchmark(BenchmarkConfig(name=name, path=str(Path(FOLDER) / f"{name}.jsonl"))).items[0].answer
+        name: load_benchmark(BenchmarkConfig(name=name, path=str(data(f"benchmarks/{name}.jsonl")))).items[0].answer
         for name in ROWS
     }
     assert first == {"gsm8k": "18", "minerva_math": "1.6", "olympiadbench": "2", "amc23": "27", "aime24": "204"}

@@ -1,11 +1,9 @@
 """Evaluations of a real server with a tiny random model: wire, grading and figures together."""
 
-import os
-from pathlib import Path
-
 import pytest
 from tests.support.inference_models import make_tiny_model
 from tests.support.inference_serving import served, tiny_config
+from tests.support.testdata import data
 
 from rdiverse.config import BenchmarkConfig, SamplingConfig
 from rdiverse.evaluation import Benchmark, Item, WrongWeightsError, evaluate, load_benchmark
@@ -16,7 +14,6 @@ from rdiverse.grading.pool import GradingPool
 from rdiverse.grading.workers import WorkerPool
 from rdiverse.inference.client import LanguageModelClient, SolverClient
 
-FOLDER = os.environ.get("RDIVERSE_BENCHMARKS_DIR", "")
 SAMPLING = SamplingConfig(temperature=1.0, max_tokens=16)
 SET = Benchmark("sums", tuple(Item(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(40)))
 
@@ -76,10 +73,9 @@ def test_other_scorers_stand_beside_and_change_nothing(address):
     assert row.r_zero is not None
 
 
-@pytest.mark.skipif(not FOLDER, reason="RDIVERSE_BENCHMARKS_DIR names no folder of public test sets")
 def test_fifty_questions_of_every_public_set(address):
     names = ["gsm8k", "minerva_math", "olympiadbench", "amc23", "aime24"]
-    whole = [load_benchmark(BenchmarkConfig(name=name, path=str(Path(FOLDER) / f"{name}.jsonl"))) for name in names]
+    whole = [load_benchmark(BenchmarkConfig(name=name, path=str(data(f"benchmarks/{name}.jsonl")))) for name in names]
     result = measure(address, [Benchmark(b.name, b.items[:50]) for b in whole], samples=2)
     assert [b.questions for b in result.benchmarks] == [50, 50, 50, 40, 30]
     assert result.grader_timeouts == 0

@@ -5,7 +5,6 @@ kind; `-s` prints the table that stands in docs/grading.md, with every miss.
 """
 
 import json
-import os
 import random
 import re
 from collections import defaultdict
@@ -14,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from tests.support.testdata import data
 
 from rdiverse.grading.pool import GradingPool
 from rdiverse.selfplay.parsing import last_boxed
@@ -228,10 +228,7 @@ def of_other_brackets(text: str) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    named = os.environ.get("RDIVERSE_BENCHMARKS_DIR")
-    if not named:
-        pytest.skip("RDIVERSE_BENCHMARKS_DIR does not name a folder with gsm8k.jsonl and the other public test sets")
-    return Path(named)
+    return data("benchmarks")
 
 
 @pytest.mark.parametrize("name", SETS)

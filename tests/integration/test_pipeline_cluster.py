@@ -1,7 +1,7 @@
 """Servers of a run on a cluster: roll-out of weights, roll-back, scaling by phase, the end. Against an API server in small."""
 
 import json
-import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 from tests.support.cluster_api import STOP, Kubelet, Pod, Release, says_its_weights, serving_release
 from tests.support.cluster_place import coder, free_port, place, with_coder, write_settings
+from tests.support.testdata import crds
 from tests.support.training_cluster import faults
 
 from rdiverse.config.load import ConfigError
@@ -49,23 +49,13 @@ def weights_served(kubelet: Kubelet, name: str) -> list[str]:
 # The objects
 
 
-def crd(kind: str) -> dict[str, Any]:
-    folder = os.environ.get("RDIVERSE_CRDS_DIR")
-    if not folder:
-        pytest.skip("RDIVERSE_CRDS_DIR names no folder of CustomResourceDefinitions")
-    [path] = Path(folder).glob(f"*-{kind}.yaml")
-    versions = yaml.load(path.read_text(), yaml.CSafeLoader)["spec"]["versions"]
-    [schema] = [version["schema"]["openAPIV3Schema"] for version in versions if version["name"] in {"v1beta1", "v1"}]
-    return schema
-
-
 def test_the_inference_service_is_valid(tmp_path: Path) -> None:
-    schema = crd("inferenceservices")
     objects = place("http://127.0.0.1:1", tmp_path)._objects
-    service = objects.inference_service("solver", FIRST, 2)
-    assert faults(service, schema) == []
-    service["spec"]["predictor"]["minReplica"] = 1
-    assert len(faults(service, schema)) == 1, "the check sees mistakes"
+    for release, schema in crds("kserve-*-inferenceservices.yaml").items():
+        service = objects.inference_service("solver", FIRST, 2)
+        assert faults(service, schema) == [], release
+        service["spec"]["predictor"]["minReplica"] = 1
+        assert len(faults(service, schema)) == 1, f"{release}: the check sees mistakes"
 
 
 def test_the_headless_service_is_valid_and_selects_only_the_role_of_the_run(tmp_path: Path) -> None:
@@ -117,7 +107,7 @@ def test_names_are_dns_1035_short_and_tell_runs_apart(tmp_path: Path) -> None:
     assert len(set(names.values())) == len(names)
     for name in names.values():
         assert len(name) <= 45
-        assert __import__("re").fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
     assert names["r-diverse-seed0", "solver"] == "r-r-diverse-seed0-solver"
 
 

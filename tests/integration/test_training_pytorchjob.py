@@ -1,6 +1,6 @@
 """The PyTorchJob launcher against an API server: what it creates, what it makes of everything that can happen."""
 
-import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.support.testdata import crds
 from tests.support.training_cluster import Cluster, faults, serving
 from tests.support.training_models import write_phase
 
@@ -73,23 +73,19 @@ def test_ranks_are_spread_over_pods_by_their_gpus(phase: Phase, processes: int, 
 
 
 def test_the_object_is_a_valid_pytorchjob(phase: Phase) -> None:
-    folder = os.environ.get("RDIVERSE_CRDS_DIR")
-    if not folder:
-        pytest.skip("RDIVERSE_CRDS_DIR names no folder of CustomResourceDefinitions")
-    [path] = Path(folder).glob("training-operator-*-pytorchjobs.yaml")
-    schema = yaml.safe_load(path.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    for processes in (1, 8):
-        job = pytorch_job(phase, processes, "ns", TEMPLATE, {"RDIVERSE_SOLVER_ADDRESS": "dns:///solver:8001"})
-        assert faults(job, schema) == []
-    job["spec"]["pytorchReplicaSpecs"]["Master"]["templat"] = {}
-    job["spec"]["nprocPerNode"] = 4
-    assert len(faults(job, schema)) == 2, "the check sees mistakes"
+    for release, schema in crds("training-operator-*-pytorchjobs.yaml").items():
+        for processes in (1, 8):
+            job = pytorch_job(phase, processes, "ns", TEMPLATE, {"RDIVERSE_SOLVER_ADDRESS": "dns:///solver:8001"})
+            assert faults(job, schema) == [], release
+        job["spec"]["pytorchReplicaSpecs"]["Master"]["templat"] = {}
+        job["spec"]["nprocPerNode"] = 4
+        assert len(faults(job, schema)) == 2, f"{release}: the check sees mistakes"
 
 
 def test_the_name_is_dns_1035_and_the_phases_own(phase: Phase) -> None:
     name = job_name(phase)
     assert len(name) <= 50
-    assert __import__("re").fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
+    assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
     assert name == job_name(replace(phase))
     assert len({job_name(replace(phase, iteration=t, run=run)) for t in (1, 2) for run in ("a", "b", "x" * 60)}) == 6
 

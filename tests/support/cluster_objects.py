@@ -1,20 +1,18 @@
 """Rendered objects for the tests of the chart, and what an API server that knows no unknown field would say of them."""
 
 import copy
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import pytest
-import yaml
 from kubernetes_validate.utils import all_versions
 from manifests.rendering.chart import Object, embedded, merged, profile_values, render
 
 from rdiverse.training.launch.phase import Phase, Role
 from rdiverse.training.launch.pytorchjob import pytorch_job
+from tests.support.testdata import crds
 
 VERSIONS = list(dict.fromkeys(all_versions()))[-3:]
 """The newest minor versions of Kubernetes that the validator knows."""
@@ -95,20 +93,17 @@ def pod_specs(objects: list[Object]) -> Iterator[tuple[str, Object]]:
 
 
 def crd_fault(found: Object) -> str:
-    """What is wrong with a custom resource, "" for nothing. Skips where the CustomResourceDefinitions are not."""
-    folder = os.environ.get("RDIVERSE_CRDS_DIR")
-    if not folder:
-        pytest.skip("RDIVERSE_CRDS_DIR names no folder of CustomResourceDefinitions")
-    error = jsonschema.exceptions.best_match(_validator(folder, found["kind"]).iter_errors(found))
-    return f"{found['kind']} {found['metadata']['name']}: {error.json_path}: {error.message}" if error else ""
+    """What the first supported release to refuse a custom resource says of it, "" when every one takes it."""
+    for release in crds(CUSTOM[found["kind"]]):
+        error = jsonschema.exceptions.best_match(_validator(found["kind"], release).iter_errors(found))
+        if error:
+            return f"{release}: {found['kind']} {found['metadata']['name']}: {error.json_path}: {error.message}"
+    return ""
 
 
 @cache
-def _validator(folder: str, kind: str) -> Any:
-    [path] = Path(folder).glob(CUSTOM[kind])
-    versions = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)["spec"]["versions"]
-    [schema] = [each["schema"]["openAPIV3Schema"] for each in versions if each["storage"]]
-    properties = schema["properties"]
+def _validator(kind: str, release: str) -> Any:
+    properties = crds(CUSTOM[kind])[release]["properties"]
     strict = {name: _strict(child) for name, child in properties.items() if name != "metadata"}
     return jsonschema.Draft202012Validator(
         {"type": "object", "additionalProperties": False, "properties": strict | {"metadata": {"type": "object"}}}
