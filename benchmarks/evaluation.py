@@ -18,7 +18,7 @@ from typing import Any
 from rdiverse.config import RunConfig, load_config
 from rdiverse.evaluation import Benchmark, load_benchmark
 from rdiverse.evaluation import evaluate as evaluate_benchmarks
-from rdiverse.evaluation.answers import Plan
+from rdiverse.evaluation.answers import EvaluationPlan
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import ModelControlClient, RpcFailure, SolverClient
 from rdiverse.report import write_report
@@ -72,9 +72,9 @@ def _questions(config: RunConfig) -> Benchmark:
     return Benchmark(benchmark.name, items)
 
 
-def _plan(config: RunConfig) -> Plan:
+def _plan(config: RunConfig) -> EvaluationPlan:
     evaluation = config.evaluation
-    return Plan((_questions(config),), evaluation.samples, evaluation.sampling, greedy=True, seed=SEED, weights="")
+    return EvaluationPlan((_questions(config),), evaluation.samples, evaluation.sampling, greedy=True, seed=SEED, weights="")
 
 
 def _evaluated(address: str) -> tuple[float, int]:

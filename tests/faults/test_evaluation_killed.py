@@ -13,8 +13,8 @@ from tests.support.inference_models import make_tiny_model
 from tests.support.inference_serving import served, tiny_config
 
 from rdiverse.evaluation import StoreError
-from rdiverse.evaluation.answers import Plan
-from rdiverse.evaluation.store import Folder
+from rdiverse.evaluation.answers import EvaluationPlan
+from rdiverse.evaluation.store import FolderAnswerStore
 
 PORTIONS = 160 * SAMPLES // 1024 + 1
 
@@ -82,10 +82,10 @@ def test_a_finished_evaluation_asks_nobody(finished, copy):
 
 
 def test_another_evaluation_into_the_same_folder_is_refused(tmp_path):
-    plan = Plan((SET,), SAMPLES, SAMPLING, greedy=True, seed=5, weights="")
-    Folder(tmp_path, plan)
+    plan = EvaluationPlan((SET,), SAMPLES, SAMPLING, greedy=True, seed=5, weights="")
+    FolderAnswerStore(tmp_path, plan)
     with pytest.raises(StoreError, match=r"(?s)samples.*32 before, 8 now.*seed"):
-        Folder(tmp_path, Plan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
+        FolderAnswerStore(tmp_path, EvaluationPlan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
 
 
 @pytest.mark.parametrize("kept", [-100, 0], ids=["truncated", "empty"])

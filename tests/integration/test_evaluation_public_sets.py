@@ -13,7 +13,7 @@ from tests.support.testdata import data
 
 from rdiverse.config import BenchmarkConfig
 from rdiverse.evaluation import Benchmark, load_benchmark
-from rdiverse.evaluation.answers import Answer
+from rdiverse.evaluation.answers import Response
 from rdiverse.evaluation.grade import strict
 from rdiverse.grading.pool import GradingPool
 
@@ -31,8 +31,8 @@ def pool():
         yield pool
 
 
-def boxed(answer: str) -> Answer:
-    return Answer(answer, f"\\boxed{{{answer}}}", "stop", 1)
+def boxed(answer: str) -> Response:
+    return Response(answer, f"\\boxed{{{answer}}}", "stop", 1)
 
 
 def test_every_row_is_read(benchmark_set):

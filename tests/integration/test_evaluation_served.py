@@ -6,7 +6,7 @@ from tests.support.inference_serving import served, tiny_config
 from tests.support.testdata import data
 
 from rdiverse.config import BenchmarkConfig, SamplingConfig
-from rdiverse.evaluation import Benchmark, Item, WrongWeightsError, evaluate, load_benchmark
+from rdiverse.evaluation import Benchmark, BenchmarkItem, WeightsChangedError, evaluate, load_benchmark
 from rdiverse.evaluation.judge import Judge
 from rdiverse.evaluation.rzero import RZeroScorer
 from rdiverse.evaluation.scorers import Scorers
@@ -15,7 +15,7 @@ from rdiverse.grading.workers import WorkerPool
 from rdiverse.inference.client import LanguageModelClient, SolverClient
 
 SAMPLING = SamplingConfig(temperature=1.0, max_tokens=16)
-SET = Benchmark("sums", tuple(Item(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(40)))
+SET = Benchmark("sums", tuple(BenchmarkItem(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(40)))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def _greedy(address, benchmark) -> float:
 def test_other_weights_than_expected_are_refused(address):
     with pytest.raises(RuntimeError, match="WRONG_WEIGHTS"):
         measure(address, [SET], expected_weights="0123456789abcdef")
-    assert issubclass(WrongWeightsError, RuntimeError)
+    assert issubclass(WeightsChangedError, RuntimeError)
 
 
 def test_other_scorers_stand_beside_and_change_nothing(address):

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 from rdiverse.config import SamplingConfig
-from rdiverse.evaluation import Benchmark, Item, evaluate
+from rdiverse.evaluation import Benchmark, BenchmarkItem, evaluate
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 
 SAMPLING = SamplingConfig(temperature=1.0, max_tokens=6)
 SAMPLES = 32
-SET = Benchmark("sums", tuple(Item(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(160)))
+SET = Benchmark("sums", tuple(BenchmarkItem(f"{i} + {i % 7}", str(i % 4), f"skill {i % 5}") for i in range(160)))
 
 
 def measure(address: str, folder: Path | None):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rdiverse.config import RunConfig, dump_config
-from rdiverse.evaluation import Benchmark, Item
+from rdiverse.evaluation import Benchmark, BenchmarkItem
 from rdiverse.evaluation.figures import Graded, sum_up
 from rdiverse.runs.files import write_json
 from rdiverse.runs.folder import RunFolder
@@ -82,7 +82,7 @@ def _write_metrics(run: RunFolder, rng: np.random.Generator, iterations: int) ->
 
 
 def _evaluate(rng: np.random.Generator, progress: float, oracle: bool) -> dict[str, Any]:
-    items = tuple(Item(f"q{i}", "1", SKILLS[i % len(SKILLS)] if oracle else None) for i in range(200))
+    items = tuple(BenchmarkItem(f"q{i}", "1", SKILLS[i % len(SKILLS)] if oracle else None) for i in range(200))
     hardness = np.array([0.25 + 0.6 * ((i * 7) % len(SKILLS)) / len(SKILLS) + 0.15 * progress for i in range(200)])[:, None]
     sampled = Graded(rng.random((200, 4)) < hardness, unboxed=11, cut=3, tokens=21_000)
     greedy = Graded(rng.random((200, 1)) < hardness + 0.1, unboxed=2, cut=1, tokens=5_000)

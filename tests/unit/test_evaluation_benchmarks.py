@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rdiverse.config import BenchmarkConfig
-from rdiverse.evaluation import Benchmark, BenchmarkError, Item, Kind, load_benchmark
+from rdiverse.evaluation import Benchmark, BenchmarkError, BenchmarkItem, Kind, load_benchmark
 from rdiverse.evaluation.known import KNOWN, HubSet
 
 
@@ -22,14 +22,14 @@ def load(tmp_path):
 @pytest.mark.parametrize(
     ("row", "item"),
     [
-        ({"question": "2 + 3?", "answer": "5", "skill": "a+b"}, Item("2 + 3?", "5", "a+b")),
-        ({"question": "q", "answer": "1 + 1 = <<1+1=2>>2\n#### 1,450"}, Item("q", "1,450")),
-        ({"problem": "q", "question": "q", "answer": 27.0}, Item("q", "27")),
-        ({"problem": "q", "answer": "033", "solution": r"so $\boxed{33}$"}, Item("q", "033")),
-        ({"problem": "q", "solution": r"$\boxed{1}$, no, $\boxed{\frac{1}{2}}$."}, Item("q", r"\frac{1}{2}")),
+        ({"question": "2 + 3?", "answer": "5", "skill": "a+b"}, BenchmarkItem("2 + 3?", "5", "a+b")),
+        ({"question": "q", "answer": "1 + 1 = <<1+1=2>>2\n#### 1,450"}, BenchmarkItem("q", "1,450")),
+        ({"problem": "q", "question": "q", "answer": 27.0}, BenchmarkItem("q", "27")),
+        ({"problem": "q", "answer": "033", "solution": r"so $\boxed{33}$"}, BenchmarkItem("q", "033")),
+        ({"problem": "q", "solution": r"$\boxed{1}$, no, $\boxed{\frac{1}{2}}$."}, BenchmarkItem("q", r"\frac{1}{2}")),
         (
             {"question": "q", "context": "Given c.", "solution": ["s"], "final_answer": ["$2^{k}$"]},
-            Item("Given c.\n\nq", "$2^{k}$"),
+            BenchmarkItem("Given c.\n\nq", "$2^{k}$"),
         ),
     ],
 )

@@ -6,23 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from rdiverse.config import SamplingConfig
-from rdiverse.evaluation import Benchmark, IncompleteError, Item, WrongWeightsError, evaluate
+from rdiverse.evaluation import Benchmark, BenchmarkItem, IncompleteError, WeightsChangedError, evaluate
 from rdiverse.grading.pool import GradingPool
-
-
-@dataclass
-class Sample:
-    answer: str | None
-    text: str = ""
-    finish_reason: str = "stop"
-    completion_tokens: int = 5
-
-
-@dataclass
-class Solved:
-    index: int
-    samples: list[Sample]
-    weights: str = "w1"
+from rdiverse.inference.client import Sample, Solved
 
 
 @dataclass
@@ -39,13 +25,14 @@ class Scripted:
         self.calls.append((samples, sampling.temperature, seed, expected_weights))
         weights = self.weights[min(len(self.calls), len(self.weights)) - 1]
         for index in reversed(range(self.lost, len(questions))):
-            drawn = [Sample(a, "", "length" if a is None else "stop") for a in self.answers[questions[index]][:samples]]
-            yield Solved(index, drawn, weights)
+            answers = self.answers[questions[index]][:samples]
+            drawn = tuple(Sample(a, False, "", "length" if a is None else "stop", 5) for a in answers)
+            yield Solved(index, None, 0.0, 0, 0, 0, drawn, weights)
 
 
 SETS = [
-    Benchmark("sums", (Item("q1", "4", "a+b"), Item("q2", r"\frac{1}{2}", "a-b"))),
-    Benchmark("tricks", (Item("q3", "7"),)),
+    Benchmark("sums", (BenchmarkItem("q1", "4", "a+b"), BenchmarkItem("q2", r"\frac{1}{2}", "a-b"))),
+    Benchmark("tricks", (BenchmarkItem("q3", "7"),)),
 ]
 ANSWERS = {"q1": ["4", "5", "4.0", None], "q2": ["0.5", "1/2", "2", "1/2"], "q3": [None, "7", "8", "9"]}
 
@@ -146,7 +133,7 @@ def test_progress_is_told_answer_by_answer(pool):
 
 
 def test_a_model_that_changes_on_the_way_is_an_error(pool):
-    with pytest.raises(WrongWeightsError, match=r"from w\d to w\d"):
+    with pytest.raises(WeightsChangedError, match=r"from w\d to w\d"):
         measure(Scripted(ANSWERS, weights=("w1", "w2")), pool)
 
 

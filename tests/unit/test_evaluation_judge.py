@@ -5,19 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from rdiverse.evaluation.answers import Answer
+from rdiverse.evaluation.answers import Response
 from rdiverse.evaluation.figures import Graded
-from rdiverse.evaluation.items import Benchmark, Item
+from rdiverse.evaluation.items import Benchmark, BenchmarkItem
 from rdiverse.evaluation.judge import Judge, Opinion, Pair
 from rdiverse.evaluation.rzero import RZeroScorer
 from rdiverse.evaluation.scorers import Scorers
 from rdiverse.grading.workers import WorkerPool
-
-
-@dataclass
-class Completion:
-    prompt_index: int
-    text: str
+from rdiverse.inference.client import Generated
 
 
 @dataclass
@@ -30,7 +25,7 @@ class Ruled:
     def generate(self, prompts, n, *, sampling):
         assert (n, sampling.temperature) == (1, 0.0)
         self.asked += [user for _, user in prompts]
-        yield from reversed([Completion(i, self.reply(user)) for i, (_, user) in enumerate(prompts)])
+        yield from reversed([Generated(i, 0, self.reply(user), "stop", 9, 9, (), "w1") for i, (_, user) in enumerate(prompts)])
 
 
 def test_every_pair_is_asked_in_both_directions_and_once():
@@ -59,11 +54,16 @@ def test_only_an_opinion_that_holds_in_both_directions_counts(replies, same, und
 
 
 def answers(*texts):
-    return [[Answer(text, rf"\boxed{{{text}}}", "stop", 3) if text else Answer(None, "no box", "stop", 3)] for text in texts]
+    return [
+        [Response(text, rf"\boxed{{{text}}}", "stop", 3) if text else Response(None, "no box", "stop", 3)] for text in texts
+    ]
 
 
 def test_the_judge_is_asked_about_all_boxed_answers_and_stands_beside_the_strict_score():
-    set_ = Benchmark("set", (Item("q1", "4"), Item("q2", "5"), Item("q3", r"3\sqrt{13}"), Item("q4", "6")))
+    set_ = Benchmark(
+        "set",
+        (BenchmarkItem("q1", "4"), BenchmarkItem("q2", "5"), BenchmarkItem("q3", r"3\sqrt{13}"), BenchmarkItem("q4", "6")),
+    )
     graded = Graded(np.array([[True], [False], [False], [False]]), unboxed=1, cut=0, tokens=12)
     model = Ruled(lambda user: r"\boxed{same}" if "Question:" in user else "Yes")
     with WorkerPool(timeout=5) as workers:
@@ -79,7 +79,7 @@ def test_the_judge_is_asked_about_all_boxed_answers_and_stands_beside_the_strict
 
 
 def test_without_other_scorers_there_is_nothing_beside():
-    set_ = Benchmark("set", (Item("q1", "4"),))
+    set_ = Benchmark("set", (BenchmarkItem("q1", "4"),))
     graded = Graded(np.array([[True]]), unboxed=0, cut=0, tokens=3)
     (row,) = Scorers().table([set_], answers("4"), [graded])
     assert (row.r_zero, row.judge, row.r_zero_with_judge, row.strict) == (None, None, None, 1)

@@ -3,10 +3,10 @@
 import psutil
 import pytest
 
-from rdiverse.evaluation.answers import Answer
+from rdiverse.evaluation.answers import Response
 from rdiverse.evaluation.choice import read_choice, with_options
 from rdiverse.evaluation.grade import strict
-from rdiverse.evaluation.items import Item, Kind
+from rdiverse.evaluation.items import BenchmarkItem, Kind
 from rdiverse.evaluation.rzero import RZeroScorer, chosen_letter, extracted_answer
 from rdiverse.evaluation.wording import same_wording
 from rdiverse.grading.pool import GradingPool
@@ -16,8 +16,8 @@ from rdiverse.selfplay.parsing import last_boxed
 OPTIONS = ("Paris", "London", "a capital", "$5$ dollars")
 
 
-def response(text: str) -> Answer:
-    return Answer(last_boxed(text), text, "stop", 10)
+def response(text: str) -> Response:
+    return Response(last_boxed(text), text, "stop", 10)
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +91,28 @@ def test_words_are_equal_when_they_read_the_same(gold, answer, same):
     assert same_wording(answer, gold) is same
 
 
-ROOT = Item("?", r"3\sqrt{13}")
-CITY = Item(with_options("Capital of Great Britain?", OPTIONS), "B", kind=Kind.CHOICE, options=OPTIONS)
+ROOT = BenchmarkItem("?", r"3\sqrt{13}")
+CITY = BenchmarkItem(with_options("Capital of Great Britain?", OPTIONS), "B", kind=Kind.CHOICE, options=OPTIONS)
 TABLE = [
     # what it is, item, response, strict, R-Zero
-    ("a right answer", Item("?", "7"), r"so \boxed{7}", True, True),
-    ("a wrong answer", Item("?", "7"), r"so \boxed{8}", False, False),
-    ("an equal form", Item("?", r"\frac{1}{2}"), r"so \boxed{0.5}", True, True),
+    ("a right answer", BenchmarkItem("?", "7"), r"so \boxed{7}", True, True),
+    ("a wrong answer", BenchmarkItem("?", "7"), r"so \boxed{8}", False, False),
+    ("an equal form", BenchmarkItem("?", r"\frac{1}{2}"), r"so \boxed{0.5}", True, True),
     ("gold read bare: 3√13 is taken for 3", ROOT, r"so \boxed{3}", False, True),
-    ("two boxes on a line: both are taken for one answer", Item("?", "7"), r"\boxed{7}, that is, again, \boxed{7}", True, None),
-    ("a box that was corrected: the first one counts", Item("?", "7"), "First \\boxed{7}.\nNo: \\boxed{8}", False, True),
+    (
+        "two boxes on a line: both are taken for one answer",
+        BenchmarkItem("?", "7"),
+        r"\boxed{7}, that is, again, \boxed{7}",
+        True,
+        None,
+    ),
+    (
+        "a box that was corrected: the first one counts",
+        BenchmarkItem("?", "7"),
+        "First \\boxed{7}.\nNo: \\boxed{8}",
+        False,
+        True,
+    ),
     ("the first letter wins, whatever it stands in", CITY, r"so \boxed{Because of trade: A}", False, False),
     ("a letter within a word is an answer", CITY, r"so \boxed{Borough}", False, True),
     ("the text of an option is no answer", CITY, r"so \boxed{London}", True, None),
@@ -134,17 +146,17 @@ def test_rzero_makes_up_a_letter_where_the_strict_score_counts_a_wrong_answer(sc
 
 def test_an_unboxed_response_is_wrong(scorers):
     ours, _ = scorers
-    assert not ours(Item("?", "None"), response("The answer is 7."))
+    assert not ours(BenchmarkItem("?", "None"), response("The answer is 7."))
 
 
 @pytest.mark.parametrize("gold", ["$9^{9^{9^9}}+x$", "9**9**9**9"])
 def test_what_never_ends_is_cut_off_counted_and_not_tried_again(gold):
     with WorkerPool(timeout=1.0) as workers:
         r_zero = RZeroScorer(workers)
-        assert not r_zero(Item("?", gold), response(r"\boxed{$3x$}"))
+        assert not r_zero(BenchmarkItem("?", gold), response(r"\boxed{$3x$}"))
         assert workers.timeouts == 1
-        assert r_zero(Item("?", "7"), response(r"\boxed{7}")), "it goes on afterwards"
-        assert not r_zero(Item("?", gold), response(r"\boxed{$3x$}"))
+        assert r_zero(BenchmarkItem("?", "7"), response(r"\boxed{7}")), "it goes on afterwards"
+        assert not r_zero(BenchmarkItem("?", gold), response(r"\boxed{$3x$}"))
         assert workers.timeouts == 1
 
 
@@ -152,11 +164,11 @@ def test_a_process_that_dies_says_no_is_counted_and_replaced():
     before = set(psutil.Process().children())
     with WorkerPool(timeout=5) as workers:
         r_zero = RZeroScorer(workers)
-        assert r_zero(Item("?", "7"), response(r"\boxed{7}"))
+        assert r_zero(BenchmarkItem("?", "7"), response(r"\boxed{7}"))
         [process] = set(psutil.Process().children()) - before
         process.kill()
         process.wait()
-        assert not r_zero(Item("?", "8"), response(r"\boxed{8}"))
+        assert not r_zero(BenchmarkItem("?", "8"), response(r"\boxed{8}"))
         assert workers.timeouts == 1
-        assert r_zero(Item("?", "9"), response(r"\boxed{9}"))
+        assert r_zero(BenchmarkItem("?", "9"), response(r"\boxed{9}"))
     assert set(psutil.Process().children()) == before

@@ -132,7 +132,7 @@ def evaluate(
 
     from rdiverse.config import EvaluationConfig, SamplingConfig
     from rdiverse.evaluation import BenchmarkError
-    from rdiverse.evaluation.ask import IncompleteError, WrongWeightsError
+    from rdiverse.evaluation.ask import IncompleteError, WeightsChangedError
     from rdiverse.evaluation.served import evaluate_served, named_benchmarks
     from rdiverse.evaluation.store import StoreError
     from rdiverse.grpcio_kit.client import RpcFailure
@@ -158,7 +158,7 @@ def evaluate(
             )
     except (BenchmarkError, CheckpointError, StoreError) as error:
         fail(str(error), WRONG_INPUT)
-    except (RpcFailure, WrongWeightsError, IncompleteError) as error:
+    except (RpcFailure, WeightsChangedError, IncompleteError) as error:
         fail(f"{error}\nThe same command goes on with the answers that are there.", FAILED)
     write_json(output / "evaluation.json", evaluation.to_json())
     typer.echo(

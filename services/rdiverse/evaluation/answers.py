@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from rdiverse.config import SamplingConfig
-from rdiverse.evaluation.items import Benchmark, Item
+from rdiverse.evaluation.items import Benchmark, BenchmarkItem
 from rdiverse.selfplay.seeds import derive_seed
 
 PORTION_ROWS = 1024
@@ -21,7 +20,7 @@ class Pass(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One completion."""
 
     answer: str | None
@@ -32,6 +31,16 @@ class Answer:
     """stop, or length at the token limit."""
     tokens: int
     """Tokens drawn."""
+
+
+def by_benchmark(
+    benchmarks: Sequence[Benchmark], responses: Sequence[Sequence[Response]]
+) -> Iterator[tuple[Benchmark, Sequence[Sequence[Response]]]]:
+    """Each benchmark with the responses to its items; `responses` holds a list for each item of all benchmarks, in order."""
+    start = 0
+    for benchmark in benchmarks:
+        yield benchmark, responses[start : start + len(benchmark.items)]
+        start += len(benchmark.items)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Portion:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EvaluationPlan:
     """Everything that decides what is asked. The same plan of the same weights gets the same answers again."""
 
     benchmarks: tuple[Benchmark, ...]
@@ -59,7 +68,7 @@ class Plan:
     portion_rows: int = PORTION_ROWS
 
     @property
-    def items(self) -> list[Item]:
+    def items(self) -> list[BenchmarkItem]:
         """All questions, benchmark by benchmark."""
         return [item for benchmark in self.benchmarks for item in benchmark.items]
 
@@ -86,55 +95,3 @@ class Plan:
             starts = range(0, count, size)
             found += [Portion(kind, number, start, min(start + size, count)) for number, start in enumerate(starts)]
         return found
-
-
-class Sample(Protocol):
-    """One answer, as a Solver's client gives it."""
-
-    @property
-    def answer(self) -> str | None:
-        """The last balanced box."""
-
-    @property
-    def text(self) -> str:
-        """The whole completion."""
-
-    @property
-    def finish_reason(self) -> str:
-        """Why it ended."""
-
-    @property
-    def completion_tokens(self) -> int:
-        """Tokens drawn."""
-
-
-class Solved(Protocol):
-    """The samples of one question."""
-
-    @property
-    def index(self) -> int:
-        """Position of the question in the call."""
-
-    @property
-    def samples(self) -> Sequence[Sample]:
-        """In the order drawn."""
-
-    @property
-    def weights(self) -> str:
-        """Version of the weights that answered."""
-
-
-class Solver(Protocol):
-    """A Solver behind an address: `rdiverse.inference.client.SolverClient`."""
-
-    def iter_solve(
-        self,
-        questions: Sequence[str],
-        samples: int,
-        *,
-        seed: int | None,
-        sampling: SamplingConfig,
-        expected_weights: str,
-        return_samples: bool,
-    ) -> Iterator[Solved]:
-        """Answer each question `samples` times and give each result as soon as it is there."""

@@ -1,18 +1,21 @@
 """Asks a Solver for the portions that are not there yet."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Protocol
 
-from rdiverse.evaluation.answers import Answer, Plan, Portion, Solved, Solver
-from rdiverse.evaluation.store import Answered, Store
+from rdiverse.evaluation.answers import EvaluationPlan, Portion, Response
+from rdiverse.evaluation.store import AnsweredPortion, AnswerStore
+from rdiverse.inference.client import Solved, SolverClient
 
 IN_FLIGHT = 2
 """Calls under way: the engine has the next portion while the last answers of one are drawn and stored. A third would only
 delay the first one's questions on their way."""
+ReportProgress = Callable[[int, int], None]
+"""Told how many answers are there, and of how many, whenever a question is answered; from one thread at a time."""
 
 
-class WrongWeightsError(RuntimeError):
+class WeightsChangedError(RuntimeError):
     """Other weights answered than before; the text names both."""
 
 
@@ -20,17 +23,10 @@ class IncompleteError(RuntimeError):
     """A Solver ended a call without having answered every question as often as it was asked."""
 
 
-class Progress(Protocol):
-    """Told whenever a question is answered, from one thread at a time."""
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` answers are there."""
-
-
-def ask(plan: Plan, solver: Solver, store: Store, progress: Progress | None = None) -> None:
+def ask(plan: EvaluationPlan, solver: SolverClient, store: AnswerStore, progress: ReportProgress | None = None) -> None:
     """Ask every portion that `store` does not hold, a few at a time, and hand each to it whole.
 
-    Raises WrongWeightsError when the model changes on the way, IncompleteError, and whatever the client raises; what was
+    Raises WeightsChangedError when the model changes on the way, IncompleteError, and whatever the client raises; what was
     stored stays.
     """
     portions = plan.portions()
@@ -39,7 +35,7 @@ def ask(plan: Plan, solver: Solver, store: Store, progress: Progress | None = No
     count.add(count.total - sum(_rows(plan, portion) for portion in missing))
     questions = [item.question for item in plan.items]
 
-    def call(portion: Portion) -> Answered:
+    def call(portion: Portion) -> AnsweredPortion:
         samples = plan.answers_of(portion.kind)
         found: dict[int, Solved] = {}
         for solved in solver.iter_solve(
@@ -74,7 +70,7 @@ def ask(plan: Plan, solver: Solver, store: Store, progress: Progress | None = No
 class _Count:
     """Counts answers, from several threads."""
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
+    def __init__(self, total: int, progress: ReportProgress | None) -> None:
         self.total = total
         self._progress = progress
         self._done = 0
@@ -87,17 +83,17 @@ class _Count:
                 self._progress(self._done, self.total)
 
 
-def _answered(solved: list[Solved]) -> Answered:
+def _answered(solved: list[Solved]) -> AnsweredPortion:
     for each in solved:
         _check_same(solved[0].weights, each.weights)
-    answers = [[Answer(s.answer, s.text, s.finish_reason, s.completion_tokens) for s in each.samples] for each in solved]
-    return Answered(answers, solved[0].weights)
+    answers = [[Response(s.answer, s.text, s.finish_reason, s.completion_tokens) for s in each.samples] for each in solved]
+    return AnsweredPortion(answers, solved[0].weights)
 
 
 def _check_same(before: str, now: str) -> None:
     if before != now:
-        raise WrongWeightsError(f"the Solver's weights changed from {before} to {now} during the evaluation")
+        raise WeightsChangedError(f"the Solver's weights changed from {before} to {now} during the evaluation")
 
 
-def _rows(plan: Plan, portion: Portion) -> int:
+def _rows(plan: EvaluationPlan, portion: Portion) -> int:
     return (portion.stop - portion.start) * plan.answers_of(portion.kind)

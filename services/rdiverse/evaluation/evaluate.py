@@ -5,30 +5,32 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from rdiverse.config import SamplingConfig
-from rdiverse.evaluation.answers import Pass, Plan, Solver
-from rdiverse.evaluation.ask import Progress, ask
+from rdiverse.evaluation.answers import EvaluationPlan, Pass
+from rdiverse.evaluation.ask import ReportProgress, ask
 from rdiverse.evaluation.figures import Evaluation, sum_up
-from rdiverse.evaluation.grade import Grader, grade, strict
+from rdiverse.evaluation.grade import grade, strict
 from rdiverse.evaluation.items import Benchmark
 from rdiverse.evaluation.scorers import Scorers
-from rdiverse.evaluation.store import Folder, Memory, Store, passes
+from rdiverse.evaluation.store import AnswerStore, FolderAnswerStore, passes
+from rdiverse.grading.pool import GradingPool
+from rdiverse.inference.client import SolverClient
 from rdiverse.runs.files import write_json
 from rdiverse.runs.lock import locked
 
 
 def evaluate(
     benchmarks: Sequence[Benchmark],
-    solver: Solver,
+    solver: SolverClient,
     *,
     samples: int,
     sampling: SamplingConfig,
     greedy: bool,
     seed: int | None,
     expected_weights: str,
-    grader: Grader,
+    grader: GradingPool,
     folder: Path | None = None,
     scorers: Scorers | None = None,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> Evaluation:
     """Draw `samples` answers to every question by `sampling`, and one greedy answer if `greedy`, and score them strictly.
 
@@ -40,14 +42,14 @@ def evaluate(
     what other ways of scoring make of the same responses; they change no other figure.
 
     Raises ValueError without a benchmark or with two of one name, StoreError when the folder holds another evaluation,
-    RunBusyError when another process works in it, WrongWeightsError, and whatever the client raises.
+    RunBusyError when another process works in it, WeightsChangedError, and whatever the client raises.
     """
     names = [benchmark.name for benchmark in benchmarks]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"evaluation needs at least one benchmark, each with a name of its own, not {names}")
-    plan = Plan(tuple(benchmarks), samples, sampling, greedy, seed, expected_weights)
+    plan = EvaluationPlan(tuple(benchmarks), samples, sampling, greedy, seed, expected_weights)
     with locked(folder / "lock") if folder else nullcontext():
-        store: Store = Folder(folder, plan) if folder else Memory()
+        store = FolderAnswerStore(folder, plan) if folder else AnswerStore()
         ask(plan, solver, store, progress)
         evaluation = _score(plan, store, grader, scorers)
         if folder:
@@ -55,7 +57,7 @@ def evaluate(
     return evaluation
 
 
-def _score(plan: Plan, store: Store, grader: Grader, scorers: Scorers | None) -> Evaluation:
+def _score(plan: EvaluationPlan, store: AnswerStore, grader: GradingPool, scorers: Scorers | None) -> Evaluation:
     timeouts = grader.timeouts
     answers = passes(plan, store)
     graded = {kind: grade(plan.benchmarks, given, strict(grader)) for kind, given in answers.items()}

@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Item:
+class BenchmarkItem:
     """One question of a test set."""
 
     question: str
@@ -41,7 +41,7 @@ class Benchmark:
     """A named test set."""
 
     name: str
-    items: tuple[Item, ...]
+    items: tuple[BenchmarkItem, ...]
 
     @property
     def digest(self) -> str:

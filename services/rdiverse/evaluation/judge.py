@@ -1,10 +1,11 @@
 """A model's opinion of answers, beside the strict score and never in place of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from rdiverse.config import SamplingConfig
+from rdiverse.inference.client import LanguageModelClient
 from rdiverse.selfplay.parsing import last_boxed
 
 SYSTEM = (
@@ -17,25 +18,6 @@ RZERO_USER = "A given answer: {answer}\n\nThe true answer: {truth}\n\nIs the giv
 PROMPTS_A_CALL = 1024
 MAX_ANSWER, MAX_RESPONSE = 2000, 16_000
 """Characters that the judge is shown of an answer, and of a response's end: one that ran wild must not fail the whole call."""
-
-
-class Completion(Protocol):
-    """One completion, as a model's client gives it."""
-
-    @property
-    def prompt_index(self) -> int:
-        """Position of the prompt in the call."""
-
-    @property
-    def text(self) -> str:
-        """What the model wrote."""
-
-
-class Model(Protocol):
-    """A language model behind an address: `rdiverse.inference.client.LanguageModelClient`."""
-
-    def generate(self, prompts: Sequence[tuple[str, str]], n: int, *, sampling: SamplingConfig) -> Iterator[Completion]:
-        """Complete each (system, user) prompt `n` times."""
 
 
 class Pair(NamedTuple):
@@ -62,7 +44,7 @@ class Opinion:
 class Judge:
     """Asks a model, greedily."""
 
-    def __init__(self, model: Model, max_tokens: int = 1024) -> None:
+    def __init__(self, model: LanguageModelClient, max_tokens: int = 1024) -> None:
         self._model = model
         self._sampling = SamplingConfig(temperature=0.0, max_tokens=max_tokens)
 
@@ -70,10 +52,10 @@ class Judge:
         """Ask about every pair in both directions; equal pairs are asked once."""
         asked = list(dict.fromkeys(pairs))
         ordered = [(p.question, p.gold, p.answer) for p in asked] + [(p.question, p.answer, p.gold) for p in asked]
-        said = self._replies(
+        replies = self._replies(
             [(SYSTEM, USER.format(question=q, first=a[:MAX_ANSWER], second=b[:MAX_ANSWER])) for q, a, b in ordered]
         )
-        read = [_READ.get(last_boxed(reply) or "") for reply in said]
+        read = [_READ.get(last_boxed(reply) or "") for reply in replies]
         known = {pair: Opinion(read[i], read[i + len(asked)]) for i, pair in enumerate(asked)}
         return [known[pair] for pair in pairs]
 

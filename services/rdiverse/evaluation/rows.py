@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from rdiverse.evaluation.choice import LETTERS, with_options
-from rdiverse.evaluation.items import Item, Kind
+from rdiverse.evaluation.items import BenchmarkItem, Kind
 from rdiverse.selfplay.parsing import last_boxed
 
 
-def read_item(row: Mapping[str, Any], kind: Kind = Kind.MATH) -> Item:
+def read_item(row: Mapping[str, Any], kind: Kind = Kind.MATH) -> BenchmarkItem:
     """The item of one row; a row with options is a multiple choice whatever its set. Raises ValueError that names the field."""
     options = _options(row)
     if options:
-        return Item(with_options(_question(row), options), _letter(row, options), _skill(row), Kind.CHOICE, options)
+        return BenchmarkItem(with_options(_question(row), options), _letter(row, options), _skill(row), Kind.CHOICE, options)
     if kind is Kind.CHOICE:
         raise ValueError("options: a multiple choice needs them")
-    return Item(_question(row), _gold(row), _skill(row), kind)
+    return BenchmarkItem(_question(row), _gold(row), _skill(row), kind)
 
 
 def _question(row: Mapping[str, Any]) -> str:

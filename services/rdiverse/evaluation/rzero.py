@@ -14,8 +14,8 @@ import hashlib
 import re
 from functools import lru_cache
 
-from rdiverse.evaluation.answers import Answer
-from rdiverse.evaluation.items import Item, Kind
+from rdiverse.evaluation.answers import Response
+from rdiverse.evaluation.items import BenchmarkItem, Kind
 from rdiverse.grading.workers import WorkerPool
 
 _LETTERS = "ABCDEFGHIJ"
@@ -33,13 +33,13 @@ class RZeroScorer:
         """An answer that is given often is compared once."""
         self._verified = lru_cache(65_536)(lambda gold, answer: workers.ask("verify", gold, answer) is True)
 
-    def __call__(self, item: Item, answer: Answer) -> bool:
+    def __call__(self, item: BenchmarkItem, response: Response) -> bool:
         """Whether R-Zero's scripts would call the response right."""
         if item.kind is Kind.CHOICE:
-            return chosen_letter(answer.text) == item.answer
+            return chosen_letter(response.text) == item.answer
         if item.kind is Kind.TEXT:
-            return _bbeh_matches(extracted_solution(answer.text) or "", item.answer)
-        return self._verified(item.answer, extracted_answer(answer.text) or "None")
+            return _bbeh_matches(extracted_solution(response.text) or "", item.answer)
+        return self._verified(item.answer, extracted_answer(response.text) or "None")
 
 
 def extracted_answer(response: str) -> str | None:

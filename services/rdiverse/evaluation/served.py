@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rdiverse.config import BenchmarkConfig, EvaluationConfig
-from rdiverse.evaluation.ask import Progress
+from rdiverse.evaluation.ask import ReportProgress
 from rdiverse.evaluation.benchmarks import load_benchmark
 from rdiverse.evaluation.evaluate import evaluate
 from rdiverse.evaluation.figures import Evaluation
@@ -52,7 +52,7 @@ def evaluate_served(
     seed: int | None = 0,
     rzero: bool = False,
     judge_address: str | None = None,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> Evaluation:
     """Evaluate the Solver at `address` into `folder`, which may hold part of the same evaluation from before.
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rdiverse.config import differing_fields
-from rdiverse.evaluation.answers import Answer, Pass, Plan, Portion
+from rdiverse.evaluation.answers import EvaluationPlan, Pass, Portion, Response
 from rdiverse.runs.files import write_json, written_aside
 
 
@@ -16,63 +16,45 @@ class StoreError(ValueError):
 
 
 @dataclass(frozen=True)
-class Answered:
+class AnsweredPortion:
     """The answers of one portion."""
 
-    answers: list[list[Answer]]
+    answers: list[list[Response]]
     """A list a question."""
     weights: str
     """Version of the weights that answered."""
 
 
-class Store(Protocol):
-    """Holds whole portions."""
-
-    @property
-    def weights(self) -> str:
-        """Version of the weights whose answers are held; empty while there are none."""
-
-    def has(self, portion: Portion) -> bool:
-        """Whether a portion is held."""
-
-    def add(self, portion: Portion, answered: Answered) -> None:
-        """Hold a portion."""
-
-    def answers(self, portions: list[Portion]) -> list[list[Answer]]:
-        """The answers of portions that are held, one after the other."""
-
-
-class Memory:
-    """Keeps answers for the life of the process."""
+class AnswerStore:
+    """Keeps whole portions for the life of the process."""
 
     def __init__(self) -> None:
-        self._held: dict[Portion, Answered] = {}
-
-    @property
-    def weights(self) -> str:
+        self._held: dict[Portion, AnsweredPortion] = {}
+        self.weights = ""
         """Version of the weights whose answers are held; empty while there are none."""
-        return next((answered.weights for answered in self._held.values()), "")
 
     def has(self, portion: Portion) -> bool:
         """Whether a portion is held."""
         return portion in self._held
 
-    def add(self, portion: Portion, answered: Answered) -> None:
+    def add(self, portion: Portion, answered: AnsweredPortion) -> None:
         """Hold a portion."""
         self._held[portion] = answered
+        self.weights = answered.weights
 
-    def answers(self, portions: list[Portion]) -> list[list[Answer]]:
+    def answers(self, portions: list[Portion]) -> list[list[Response]]:
         """The answers of portions that are held, one after the other."""
         return [answers for portion in portions for answers in self._held[portion].answers]
 
 
-class Folder:
+class FolderAnswerStore(AnswerStore):
     """Keeps every portion as a file of JSON lines, a question a line, that is there whole or not at all.
 
     `<folder>/plan.json` says what is asked; another plan in the same folder is refused with StoreError.
     """
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: EvaluationPlan) -> None:
+        super().__init__()
         self._folder = folder
         self._questions = [(benchmark.name, i) for benchmark in plan.benchmarks for i in range(len(benchmark.items))]
         settings = _settings(plan)
@@ -94,7 +76,7 @@ class Folder:
         """Whether a portion is held."""
         return self._path(portion).exists()
 
-    def add(self, portion: Portion, answered: Answered) -> None:
+    def add(self, portion: Portion, answered: AnsweredPortion) -> None:
         """Hold a portion: its file is on the disk when this returns."""
         lines = []
         for (benchmark, index), answers in zip(self._questions[portion.start : portion.stop], answered.answers, strict=True):
@@ -104,7 +86,7 @@ class Folder:
             aside.write_text("".join(lines), encoding="utf-8")
         self.weights = answered.weights
 
-    def answers(self, portions: list[Portion]) -> list[list[Answer]]:
+    def answers(self, portions: list[Portion]) -> list[list[Response]]:
         """The answers of portions that are held, one after the other. Raises StoreError for a file that is not whole."""
         found = []
         for portion in portions:
@@ -113,7 +95,7 @@ class Folder:
                 raise StoreError(f"{self._path(portion)}: does not hold the questions {portion.start} to {portion.stop - 1}")
             if {row["weights"] for row in rows} != {self.weights}:
                 raise StoreError(f"{self._path(portion)}: was answered by other weights than {self.weights}")
-            found += [[Answer(**answer) for answer in row["answers"]] for row in rows]
+            found += [[Response(**answer) for answer in row["answers"]] for row in rows]
         return found
 
     def _path(self, portion: Portion) -> Path:
@@ -130,7 +112,7 @@ class Folder:
             raise StoreError(f"{path}: cannot be read; delete it to have its questions asked again ({error})") from error
 
 
-def _settings(plan: Plan) -> Mapping[str, Any]:
+def _settings(plan: EvaluationPlan) -> Mapping[str, Any]:
     return {
         "benchmarks": {benchmark.name: benchmark.digest for benchmark in plan.benchmarks},
         "samples": plan.samples,
@@ -142,7 +124,7 @@ def _settings(plan: Plan) -> Mapping[str, Any]:
     }
 
 
-def passes(plan: Plan, store: Store) -> dict[Pass, list[list[Answer]]]:
+def passes(plan: EvaluationPlan, store: AnswerStore) -> dict[Pass, list[list[Response]]]:
     """All answers of each pass, in the order of `plan.items`."""
     portions = plan.portions()
     return {kind: store.answers([p for p in portions if p.kind is kind]) for kind in dict.fromkeys(p.kind for p in portions)}
