@@ -2,9 +2,9 @@
 
 from rdiverse.config import RunConfig
 from rdiverse.evaluation import load_benchmark
+from rdiverse.lm.folders import model_folder
 from rdiverse.lm.weights import validate
 from rdiverse.report.comparison.setting import Setting
-from rdiverse_pipelines.steps.prepare import resolve_model
 
 
 def setting_of(config: RunConfig) -> Setting:
@@ -12,6 +12,6 @@ def setting_of(config: RunConfig) -> Setting:
 
     Raises CheckpointError, BenchmarkError, OSError or ValueError for one that is not there.
     """
-    files = {"model": validate(resolve_model(config.model)), "coder.model": validate(resolve_model(config.coder.model))}
+    files = {"model": validate(model_folder(config.model)), "coder.model": validate(model_folder(config.coder.model))}
     files |= {f"evaluation.benchmarks.{each.name}": load_benchmark(each).digest[:16] for each in config.evaluation.benchmarks}
     return Setting.of(config, files)

@@ -4,13 +4,14 @@ import os
 
 from rdiverse.config import ConfigError, RunConfig
 from rdiverse.evaluation import BenchmarkError, load_benchmark
+from rdiverse.lm.folders import model_folder
 from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
 from rdiverse_pipelines.context import load_oracle
 from rdiverse_pipelines.local.servers import PORTS
-from rdiverse_pipelines.steps.prepare import OtherConfigurationError, check_same, resolve_model
+from rdiverse_pipelines.steps.prepare import OtherConfigurationError, check_same
 
 
 def check(config: RunConfig) -> None:
@@ -34,11 +35,9 @@ def _workspace(config: RunConfig) -> str | None:
 def _models(config: RunConfig) -> str | None:
     for field, name in (("model", config.model), ("coder.model", config.coder.model)):
         try:
-            validate(resolve_model(name))
-        except CheckpointError as error:
-            return f"{field} = {name!r}: {error}"
+            validate(model_folder(name))
         except (OSError, ValueError) as error:
-            return f"{field} = {name!r}: is neither a model directory nor a model that the hub gives: {error}"
+            return f"{field} = {name!r}: {error}"
     return None
 
 

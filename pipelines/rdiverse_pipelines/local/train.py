@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from rdiverse.config import ConfigError, RunConfig, dump_config
+from rdiverse.lm.folders import model_folder
 from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.files import written_aside
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.launch import Phase, Role, launcher_from_environment, read_result
-from rdiverse_pipelines.steps.prepare import resolve_model
 
 
 def train_phase(
@@ -21,11 +21,11 @@ def train_phase(
         raise ConfigError("the Solver is trained on --dataset, the Challenger on none")
     if dataset is not None and not dataset.is_file():
         raise ConfigError(f"--dataset {dataset}: there is no such file")
-    start = model or resolve_model(config.model)
     try:
+        start = model or model_folder(config.model)
         validate(start)
     except CheckpointError as error:
-        raise ConfigError(f"model = {str(start)!r}: {error}") from error
+        raise ConfigError(f"model = {str(model or config.model)!r}: {error}") from error
     beside = output.with_name(f"{output.name}.training")
     with written_aside(beside / "config.yaml") as aside:
         aside.write_text(dump_config(config), encoding="utf-8")

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from rdiverse.config import ConfigError, RunConfig, differing_fields, dump_config
 from rdiverse.config.cluster import load_cluster
-from rdiverse.lm.weights import resolve_resource, validate
+from rdiverse.lm.folders import model_folder
+from rdiverse.lm.weights import validate
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.files import written_aside
 from rdiverse.runs.folder import RunFolder
@@ -39,7 +40,7 @@ def prepare(config: RunConfig, model_home: Path | None = None) -> RunContext:
     for path in (folder.logs, folder.memory):
         path.mkdir(parents=True, exist_ok=True)
     context = RunContext(folder, config)
-    base = resolve_model(config.model, model_home)
+    base = model_folder(config.model, model_home)
     context.record_base(brought_to(base, model_home) if model_home else base)
     return context
 
@@ -60,19 +61,6 @@ def check_same(folder: RunFolder, config: RunConfig) -> None:
             + "\n".join(f"  {line}" for line in differing)
             + "\nChoose another --run-id, or the old configuration."
         )
-
-
-def resolve_model(name: str, hub: Path | None = None) -> Path:
-    """The local directory of a model: a directory, pkg:<package>/<path>, or a hub id.
-
-    Hub models are fetched into `hub`, by default the user's cache.
-    """
-    path = Path(resolve_resource(name))
-    if path.exists() or name.startswith((".", "/", "~")):
-        return path
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name, cache_dir=hub))
 
 
 def brought_to(model: Path, home: Path) -> Path:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rdiverse.config import ConfigError, RunConfig
+from rdiverse.lm.folders import model_folder
 from rdiverse.lm.weights import validate
 from rdiverse.nano.controlled import FEW, MANY, Accuracy, accuracy, few_skills, lessons
 from rdiverse.report.comparison.statistics import paired, spread
 from rdiverse.runs.files import write_json
 from rdiverse.runs.tables import DATASET, write_table
 from rdiverse_pipelines.local.train import train_phase
-from rdiverse_pipelines.steps.prepare import resolve_model
 
 BASE = "base"
 
@@ -25,7 +25,7 @@ def controlled(
 
     An arm that has been measured is not done again. Raises ConfigError when it was measured otherwise, TrainingFailed.
     """
-    base = resolve_model(config.model)
+    base = model_folder(config.model)
     terms = {
         "base_model": validate(base),
         "few_skills": few,

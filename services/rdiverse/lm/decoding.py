@@ -1,6 +1,6 @@
-"""The decode loop: one batch of rows through a causal language model.
+"""The decode loop: rows of completions through a causal language model, batch by batch, on the device that the model is on.
 
-What makes it faster than a padded `generate()`: a prompt is read once for all of its samples, finished rows leave the
+What makes it faster than a padded `generate()`: a prompt is read once for all rows that continue it, finished rows leave the
 batch, the cache is written in place, and one mask made at the start serves every step.
 """
 
@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rdiverse.lm.batching import pieces
 from rdiverse.lm.cache import GrowingCache, new_cache, select_rows
+from rdiverse.lm.canary import BrokenModelError
 from rdiverse.lm.noise import row_keys, uniforms
 from rdiverse.lm.sampling import draw
 from rdiverse.lm.sampling_params import SamplingParams
@@ -21,12 +23,16 @@ _SHRINK_AT = 0.875
 """The batch is compacted when no more than this share of its rows still runs: copying the cache costs about a step."""
 
 
+def _never(*_arguments: Any) -> bool:
+    return False
+
+
 @dataclass(eq=False)
 class Row:
     """One completion to draw."""
 
-    prompt: int
-    """Which of the batch's prompts it continues."""
+    prompt: Sequence[int]
+    """Token ids that it continues; at least one."""
     params: SamplingParams
     seed: int
     prompt_index: int
@@ -34,7 +40,7 @@ class Row:
     sample_index: int
     limit: int
     """New tokens at most."""
-    cancelled: Callable[[], bool]
+    cancelled: Callable[[], bool] = _never
     wants_logprobs: bool = False
     tokens: list[int] = field(default_factory=list)
     """Filled by the loop: the tokens drawn, an end-of-sequence token included."""
@@ -43,46 +49,63 @@ class Row:
     """Whether the model or a stop string ended it (else: its limit)."""
 
 
-class BrokenModelError(RuntimeError):
-    """The model's logits are not numbers."""
-
-
-@torch.inference_mode()
+# Not inference_mode: what a model keeps from a rollout (the frequencies of its positions, say) could then not be used by the
+# backward pass of whoever trains it.
+@torch.no_grad()
 def decode(
     model: Any,
-    prompts: Sequence[Sequence[int]],
     rows: Sequence[Row],
     eos: Sequence[int],
-    met_stop: Callable[[Row, Sequence[int]], bool],
-    emit: Callable[[list[Row]], None],
+    max_rows: int,
+    met_stop: Callable[[Row, Sequence[int]], bool] = _never,
+    emit: Callable[[list[Row]], object] = _never,
 ) -> None:
-    """Draw every row; `emit` gets rows as they finish.
+    """Draw every row, at most `max_rows` together, in their order; `emit` gets rows as they finish.
 
-    `prompts` are token ids; `met_stop(row, tokens)` says whether a stop string is in the text of the tokens so far, and
-    is asked only for rows with stop strings. Rows whose `cancelled()` turns true leave without being emitted.
-    Deterministic: the same arguments give the same tokens.
-    Raises BrokenModelError.
+    `met_stop(row, tokens)` says whether a stop string is in the text of the tokens so far, and is asked only for rows with
+    stop strings. Rows whose `cancelled()` turns true leave without being emitted.
+    Deterministic: the same arguments give the same tokens. Raises BrokenModelError.
     """
-    cache, logits, widths = _prefill(model, prompts)
-    place = torch.tensor([row.prompt for row in rows])
-    select_rows(cache, place)
-    logits = logits.index_select(0, place)
-    state = _State(rows, widths[place.numpy()], model)
     ends = np.asarray(list(eos), dtype=np.int64)
+    for batch in pieces(rows, max_rows):
+        _decode_batch(model, batch, ends, met_stop, emit)
+
+
+def _decode_batch(
+    model: Any,
+    rows: Sequence[Row],
+    ends: NDArray[np.int64],
+    met_stop: Callable[[Row, Sequence[int]], bool],
+    emit: Callable[[list[Row]], object],
+) -> None:
+    # 1. Read each distinct prompt once: a prompt costs as much as many steps, and rows that share it differ from here on only.
+    prompts = list(dict.fromkeys(tuple(row.prompt) for row in rows))
+    cache, logits, widths = _prefill(model, prompts)
+    # 2. Give every row its own copy of what its prompt left.
+    positions = {prompt: i for i, prompt in enumerate(prompts)}
+    place = np.array([positions[tuple(row.prompt)] for row in rows])
+    state = _State(rows, widths[place], model)
+    index = torch.from_numpy(place).to(state.device)
+    select_rows(cache, index)
+    logits = logits.index_select(0, index)
     step = 0
     while True:
+        # 3. Draw a token for every row, with noise that knows the row and the step but not the company.
         tokens = _draw_all(state, logits, step)
         step += 1
-        finished = _finished(state, tokens, step, ends, met_stop)
-        state.record(tokens, finished, emit)
+        # 4. Hand over the rows that ended with it. This is the one place where the loop waits for the device.
+        drawn = tokens.cpu()
+        state.record(drawn, _finished(state, drawn, step, ends, met_stop), emit)
         keep = np.flatnonzero(state.running)
         if not len(keep):
             return
+        # 5. Drop finished rows once enough have finished to pay for copying the cache; until then they are computed in vain.
         if len(keep) <= _SHRINK_AT * len(state.rows):
-            index = torch.from_numpy(keep)
+            index = torch.from_numpy(keep).to(state.device)
             select_rows(cache, index)
             tokens = tokens[index]
             state.keep(keep)
+        # 6. Feed the tokens for the next logits.
         logits = _step(model, cache, tokens, state)
 
 
@@ -96,13 +119,14 @@ class _State:
         self.keys = np.concatenate(
             [row_keys(row.seed, np.array([row.prompt_index]), np.array([row.sample_index])) for row in rows]
         )
-        self.widths = torch.from_numpy(widths)
+        self.device = model.device
+        self.widths = torch.from_numpy(widths).to(self.device)
         """Tokens of each row's prompt, (rows,)."""
         self.has_stop = np.array([bool(row.params.stop) for row in rows])
         self.prompt_width = int(widths.max())
         self.padded = bool((widths != self.prompt_width).any())
         self.history: list[torch.Tensor] = []
-        """Tokens of each step since the last compaction, each (rows,)."""
+        """Tokens of each step since the last compaction, each (rows,), where Python reads them."""
         self.logprobs: list[torch.Tensor] = []
         self.wants_logprobs = any(row.wants_logprobs for row in rows)
         self.dtype = model.dtype
@@ -113,13 +137,13 @@ class _State:
         kinds: dict[SamplingParams, list[int]] = {}
         for i, row in enumerate(self.rows):
             kinds.setdefault(row.params, []).append(i)
-        self.groups = [(params, torch.tensor(places)) for params, places in kinds.items()]
+        self.groups = [(params, torch.tensor(places, device=self.device)) for params, places in kinds.items()]
 
     def _remask(self) -> None:
         """0 where a column may be seen, the lowest number where it is padding: (rows, 1, 1, prompt width)."""
-        columns = torch.arange(self.prompt_width)
+        columns = torch.arange(self.prompt_width, device=self.device)
         hidden = columns.unsqueeze(0) < (self.prompt_width - self.widths).unsqueeze(1)
-        mask = torch.zeros(hidden.shape, dtype=self.dtype).masked_fill(hidden, torch.finfo(self.dtype).min)
+        mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill(hidden, torch.finfo(self.dtype).min)
         self._mask = mask[:, None, None, :]
 
     def additive_mask(self, columns: int) -> torch.Tensor | None:
@@ -131,7 +155,7 @@ class _State:
             self._mask = torch.cat([self._mask, room], dim=-1)
         return self._mask[..., :columns]
 
-    def record(self, tokens: torch.Tensor, finished: NDArray[np.bool_], emit: Callable[[list[Row]], None]) -> None:
+    def record(self, tokens: torch.Tensor, finished: NDArray[np.bool_], emit: Callable[[list[Row]], object]) -> None:
         """Take in one token a row, and hand over the rows that ended with it."""
         self.history.append(tokens)
         done = np.flatnonzero(finished & self.running)
@@ -148,7 +172,7 @@ class _State:
             return
         index = torch.from_numpy(places)
         block = torch.stack(self.history, dim=1)[index].tolist()
-        scores = torch.stack(self.logprobs, dim=1)[index].tolist() if self.logprobs else None
+        scores = torch.stack(self.logprobs, dim=1).cpu()[index].tolist() if self.logprobs else None
         for n, i in enumerate(places):
             self.rows[i].tokens += block[n]
             if scores is not None and self.rows[i].wants_logprobs:
@@ -162,7 +186,7 @@ class _State:
         """Leave only these rows in the batch."""
         self._flush(places)
         self.history, self.logprobs = [], []
-        index = torch.from_numpy(places)
+        index = torch.from_numpy(places).to(self.device)
         self.rows = [self.rows[i] for i in places]
         self.running, self.limits = self.running[places], self.limits[places]
         self.keys, self.has_stop = self.keys[places], self.has_stop[places]
@@ -178,7 +202,8 @@ def _prefill(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Any, torch.T
     ids = torch.zeros((len(prompts), width), dtype=torch.long)
     for i, prompt in enumerate(prompts):
         ids[i, width - len(prompt) :] = torch.tensor(prompt)
-    seen = torch.arange(width).unsqueeze(0) >= torch.from_numpy(width - widths).unsqueeze(1)
+    ids = ids.to(model.device)
+    seen = (torch.arange(width).unsqueeze(0) >= torch.from_numpy(width - widths).unsqueeze(1)).to(model.device)
     padded = bool((widths != width).any())
     cache = new_cache(model.config)
     output = model(
@@ -214,20 +239,20 @@ def _step(model: Any, cache: Any, tokens: torch.Tensor, state: _State) -> torch.
 
 def _draw_all(state: _State, logits: torch.Tensor, step: int) -> torch.Tensor:
     """One token a row, (rows,)."""
-    noise = torch.from_numpy(uniforms(state.keys, step))
+    noise = torch.from_numpy(uniforms(state.keys, step)).to(state.device)
     if len(state.groups) == 1:
         drawn = draw(logits, state.groups[0][0], noise, logprobs=state.wants_logprobs)
         tokens, scores = drawn.tokens, drawn.logprobs
     else:
-        tokens = torch.empty(len(state.rows), dtype=torch.long)
-        scores = torch.empty(len(state.rows), dtype=torch.double) if state.wants_logprobs else None
+        tokens = torch.empty(len(state.rows), dtype=torch.long, device=state.device)
+        scores = torch.empty(len(state.rows), dtype=torch.double, device=state.device) if state.wants_logprobs else None
         for params, places in state.groups:
             drawn = draw(logits[places], params, noise[places], logprobs=state.wants_logprobs)
             tokens[places] = drawn.tokens
             if scores is not None and drawn.logprobs is not None:
                 scores[places] = drawn.logprobs
     if step == 0 and not bool(torch.isfinite(logits).all()):
-        raise BrokenModelError("the model's logits are not numbers")
+        raise BrokenModelError("the model's logits are not finite numbers")
     if scores is not None:
         state.logprobs.append(scores)
     return tokens

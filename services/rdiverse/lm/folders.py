@@ -1,23 +1,27 @@
-"""Model directories, looked into without loading them."""
+"""Model directories, looked into without loading them. Importable where torch may not be."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from rdiverse.lm.weights import CheckpointError, resolve_resource
+from rdiverse.lm.weights import CheckpointError, resolve_resource, weight_files
 
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+"""What a model needs of its directory on the hub: no second format of its weights, no code."""
 _SHAPE_FIELDS = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 
-def model_folder(source: str) -> Path:
-    """The local directory of a model; a hub id is downloaded. Raises CheckpointError."""
+def model_folder(source: str, cache: Path | None = None) -> Path:
+    """The local directory of a model: a directory, pkg:<package>/<path>, or a hub id, which is downloaded.
+
+    `cache`: where downloads are kept; by default the user's cache. Raises CheckpointError.
+    """
     resolved = resolve_resource(source)
-    if Path(resolved).exists() or resolved.startswith((".", "/")):
+    if Path(resolved).exists() or resolved.startswith((".", "/", "~")):
         return Path(resolved)
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(resolved, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]))
+        return Path(snapshot_download(resolved, cache_dir=cache, allow_patterns=_FILES))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{source}: is no model directory and cannot be fetched from the hub: {error}") from error
 
@@ -79,9 +83,3 @@ def tensor_shapes(folder: Path) -> dict[str, list[int]]:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{folder / name}: cannot be read (truncated or altered): {error}") from error
     return shapes
-
-
-def weight_files(folder: Path) -> list[str]:
-    """Names of the files that hold a validated checkpoint's tensors."""
-    index = folder / "model.safetensors.index.json"
-    return sorted(set(json.loads(index.read_text())["weight_map"].values())) if index.is_file() else ["model.safetensors"]

@@ -1,7 +1,6 @@
 """From a directory to a model that has been tried."""
 
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,15 @@ import torch
 import transformers
 
 from rdiverse.config import EngineConfig
-from rdiverse.lm.decoding import BrokenModelError, Row, decode
+from rdiverse.lm import canary
+from rdiverse.lm.completing import complete
 from rdiverse.lm.embedding import embed
 from rdiverse.lm.folders import check_same_shape, generation_ends, longest_context, model_folder, text_config
 from rdiverse.lm.library import AutoModel, AutoModelForCausalLM
-from rdiverse.lm.sampling_params import SamplingParams
-from rdiverse.lm.tokenizer import Tokens
+from rdiverse.lm.tokenizer import ChatTokenizer
 from rdiverse.lm.weights import CheckpointError, validate
-from rdiverse.selfplay.prompts import RenderedPrompt
 
 log = logging.getLogger(__name__)
-
-_CANARY = "1 + 1 ="
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class LoadedModel:
     """A model, its tokenizer and what is known of them."""
 
     model: Any
-    tokens: Tokens
+    tokenizer: ChatTokenizer
     version: str
     max_model_len: int
     eos: tuple[int, ...]
@@ -51,13 +47,13 @@ def load_model(source: str, config: EngineConfig, *, embeds: bool, like: LoadedM
         check_same_shape(folder, like.model.config.get_text_config(decoder=True))
     model = _read_weights(folder, getattr(torch, config.dtype), embeds=embeds)
     text = text_config(folder)
-    tokens = like.tokens if like else Tokens(folder)
+    tokenizer = like.tokenizer if like else ChatTokenizer(folder)
     loaded = LoadedModel(
         model=model,
-        tokens=tokens,
+        tokenizer=tokenizer,
         version=version,
         max_model_len=min(config.max_model_len, longest_context(text) or config.max_model_len),
-        eos=tuple(tokens.eos(text, generation_ends(folder))),
+        eos=tuple(tokenizer.eos(text, generation_ends(folder))),
         dimension=text.hidden_size,
     )
     _try(loaded, folder, embeds=embeds)
@@ -78,15 +74,12 @@ def _read_weights(folder: Path, dtype: torch.dtype, *, embeds: bool) -> Any:
 
 
 def _try(loaded: LoadedModel, folder: Path, *, embeds: bool) -> None:
-    """Canary: a model whose numbers are not numbers must not serve."""
+    """The start-up check."""
+    tokenizer = loaded.tokenizer
     try:
         if embeds:
-            vector = embed(loaded.model, loaded.tokens.encode_texts([_CANARY]), 1)[0]
-            if not math.isclose(float((vector**2).sum()), 1.0, rel_tol=1e-3):
-                raise BrokenModelError("the model's vectors are not numbers")
-            return
-        [prompt] = loaded.tokens.encode([RenderedPrompt("", _CANARY)])
-        row = Row(0, SamplingParams(temperature=0), 0, 0, 0, limit=4, cancelled=lambda: False)
-        decode(loaded.model, [prompt], [row], loaded.eos, lambda _row, _tokens: False, lambda _rows: None)
+            canary.check_vector(embed(loaded.model, tokenizer.encode_texts([canary.PROMPT.user]), 1)[0])
+        else:
+            complete(loaded.model, tokenizer.encode([canary.PROMPT]), canary.PARAMS, seed=0, eos=loaded.eos, max_rows=1)
     except (RuntimeError, IndexError, ValueError) as error:
         raise CheckpointError(f"{folder}: does not pass a trial generation: {error}") from error

@@ -1,4 +1,4 @@
-"""Between text and tokens: chat templates, prompts, stop strings."""
+"""Between text and tokens: chat templates, prompts, stop strings. Importable where torch may not be."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,40 +10,47 @@ _STOP_MARGIN = 8
 """Tokens looked at beyond the characters of the longest stop string; a token may decode to nothing."""
 
 
-class Tokens:
+class ChatTokenizer:
     """One model's tokenizer. Calls from several threads are safe: it is only read."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoTokenizer
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.library: Any = AutoTokenizer.from_pretrained(folder)
+        """transformers' own, for other libraries."""
 
     def render(self, prompt: RenderedPrompt) -> str:
         """The text that the model reads: the chat template's, or both parts joined by a newline where there is none."""
-        if not self._tokenizer.chat_template:
+        if not self.library.chat_template:
             return f"{prompt.system}\n{prompt.user}" if prompt.system else prompt.user
         messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
         messages.append({"role": "user", "content": prompt.user})
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        text: str = self.library.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return text
 
     def encode(self, prompts: Sequence[RenderedPrompt]) -> list[list[int]]:
-        """Token ids of each prompt; equal prompts are encoded once. A prompt that encodes to nothing becomes one token."""
-        distinct = {prompt: self.render(prompt) for prompt in prompts}
-        return self._ids(dict(distinct), prompts, special=not self._tokenizer.chat_template)
+        """Token ids of each prompt."""
+        rendered = {prompt: self.render(prompt) for prompt in set(prompts)}
+        return self.encode_rendered([rendered[prompt] for prompt in prompts])
+
+    def encode_rendered(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of rendered prompts. A chat template has written the special tokens already."""
+        return self._ids(texts, special=not self.library.chat_template)
 
     def encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of plain texts, as an embedding model reads them."""
-        return self._ids({text: text for text in texts}, texts, special=True)
+        return self._ids(texts, special=True)
 
-    def _ids(self, distinct: dict[Any, str], wanted: Sequence[Any], *, special: bool) -> list[list[int]]:
-        encoded = self._tokenizer(list(distinct.values()), add_special_tokens=special, return_attention_mask=False)["input_ids"]
+    def _ids(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
+        """Equal texts are encoded once. One that encodes to nothing becomes one token: a model must read something."""
+        distinct = list(dict.fromkeys(texts))
+        encoded = self.library(distinct, add_special_tokens=special, return_attention_mask=False)["input_ids"]
         empty = [self._filler()]
-        ids = {key: tokens or empty for key, tokens in zip(distinct, encoded, strict=True)}
-        return [ids[key] for key in wanted]
+        ids = {text: tokens or empty for text, tokens in zip(distinct, encoded, strict=True)}
+        return [ids[text] for text in texts]
 
     def _filler(self) -> int:
-        tokenizer = self._tokenizer
+        tokenizer = self.library
         for token in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
             if token is not None:
                 return int(token)
@@ -51,7 +58,7 @@ class Tokens:
 
     def decode(self, completions: Sequence[Sequence[int]]) -> list[str]:
         """Text of completions, without special tokens."""
-        texts: list[str] = self._tokenizer.batch_decode(
+        texts: list[str] = self.library.batch_decode(
             [list(tokens) for tokens in completions], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return texts
@@ -64,7 +71,7 @@ class Tokens:
     def eos(self, model_config: Any, generation_config: Any) -> list[int]:
         """Every token that ends a completion: the tokenizer's, the model's and the generation configuration's."""
         found: set[int] = set()
-        for holder in (self._tokenizer, model_config, generation_config):
+        for holder in (self.library, model_config, generation_config):
             value = getattr(holder, "eos_token_id", None)
             found.update([value] if isinstance(value, int) else value or [])
         return sorted(found)

@@ -1,4 +1,7 @@
-"""Checkpoints as directories with a digest manifest: published whole, validated before use, named by content."""
+"""Checkpoints as directories with a digest manifest: published whole, validated before use, named by content.
+
+Importable where torch may not be.
+"""
 
 import hashlib
 import importlib.resources
@@ -64,7 +67,7 @@ def validate(folder: Path) -> str:
         raise CheckpointError(f"{folder}: is not a directory")
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder}: is not a model directory: config.json is missing")
-    for name in _weight_files(folder):
+    for name in weight_files(folder):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name}: is missing")
     check_manifest(folder)
@@ -86,7 +89,7 @@ def check_manifest(folder: Path) -> None:
 
 def weights_version(folder: Path) -> str:
     """The version of a checkpoint directory: from its manifest, else from the digests of its files."""
-    return folder_version(folder, lambda: ["config.json", *_weight_files(folder)])
+    return folder_version(folder, lambda: ["config.json", *weight_files(folder)])
 
 
 def folder_version(folder: Path, names: Callable[[], list[str]]) -> str:
@@ -96,7 +99,8 @@ def folder_version(folder: Path, names: Callable[[], list[str]]) -> str:
     return _version({name: file_digest(folder / name) for name in names()})
 
 
-def _weight_files(folder: Path) -> list[str]:
+def weight_files(folder: Path) -> list[str]:
+    """Names of the files that hold a checkpoint's tensors, by its index where it has one. Raises CheckpointError."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:

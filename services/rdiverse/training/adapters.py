@@ -1,16 +1,16 @@
-"""Low-rank adapters: what peft is told of them, and the weights that they amount to (LoRA, arXiv 2106.09685)."""
+"""Low-rank adapters: what peft is told of them, and the weights that they amount to."""
 
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import LoRAConfig
+from rdiverse.lm.lora import PREFIX, merge, pairs_of
 from rdiverse.training.errors import TrainingError
 
 if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
 
-PREFIX = "base_model.model."
-BASE = ".base_layer."
+_ADAPTER, _BASE = ".lora_", ".base_layer."
 
 
 def peft_config(lora: LoRAConfig) -> "LoraConfig":
@@ -42,17 +42,9 @@ def check(model: Any) -> None:
 def merged(weights: "dict[str, torch.Tensor]", lora: LoRAConfig) -> "dict[str, torch.Tensor]":
     """The full weights that a model with adapters computes with, under the model's own names.
 
-    `weights` is the state dict of the PeftModel. Adapted weights come back in float32, the others as they are.
+    `weights` is the state dict of the PeftModel.
     """
-    found = {}
-    for name, value in weights.items():
-        if ".lora_" in name:
-            continue
-        own = name.removeprefix(PREFIX)
-        if not name.endswith(f"{BASE}weight"):
-            found[own.replace(BASE, ".")] = value
-            continue
-        layer = name.removesuffix(f"{BASE}weight")
-        a, b = weights[f"{layer}.lora_A.default.weight"], weights[f"{layer}.lora_B.default.weight"]
-        found[own.replace(BASE, ".")] = value.float() + lora.alpha / lora.rank * (b.float() @ a.float())
-    return found
+    adapters = {name.replace(".default.", "."): value for name, value in weights.items() if _ADAPTER in name}
+    full = {name.removeprefix(PREFIX).replace(_BASE, "."): value for name, value in weights.items() if _ADAPTER not in name}
+    merge(full, pairs_of(adapters, "trained"), lora.alpha, "trained")
+    return full

@@ -1,8 +1,8 @@
 """Who is computed next: a thread that owns the model, and a queue in front of it that is fair, bounded and exact.
 
-A job with a seed is computed in chunks of its own, cut by a fixed rule, so that the same request meets the same batches and
-gives the same text. Chunks of other jobs are gathered into common batches. Jobs take turns; one whose results are not
-read waits. Prompts are never split over chunks, and changes of weights happen between chunks.
+A job with a seed is computed in chunks of its own, cut by a fixed rule (`rdiverse.lm.batching`), so that the same request
+meets the same batches and gives the same text. Chunks of other jobs are gathered into common batches. Jobs take turns; one
+whose results are not read waits. Prompts are never split over chunks, and changes of weights happen between chunks.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from rdiverse.grpcio_kit.errors import DrainingError, OverloadedError
 from rdiverse.inference.engines.engine import Completion, GenerationRequest
+from rdiverse.lm.batching import whole_prompts
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,12 @@ class Job:
         self.seed = seed
         self.cancelled = False
         self.unread = 0
-        order = sorted(set(range(len(tokens))).difference(left_out), key=lambda i: (len(tokens[i]), i))
-        size = max(1, max_rows // request.n)
+        kept = sorted(set(range(len(tokens))).difference(left_out))
         self.chunks = deque(
-            Chunk(tuple(order[at : at + size]), len(order[at : at + size]) * request.n) for at in range(0, len(order), size)
+            Chunk(tuple(kept[i] for i in chunk), len(chunk) * request.n)
+            for chunk in whole_prompts([len(tokens[i]) for i in kept], request.n, max_rows)
         )
-        self._left = len(order) * request.n
+        self._remaining_rows = len(kept) * request.n
         self._loop = asyncio.get_running_loop()
         self._mailbox: asyncio.Queue[list[Completion] | Exception] = asyncio.Queue()
 
@@ -82,12 +83,12 @@ class Job:
 
     async def receive(self) -> list[Completion]:
         """The next completions; an empty list when all were given. Raises what the job failed with."""
-        if not self._left:
+        if not self._remaining_rows:
             return []
         got = await self._mailbox.get()
         if isinstance(got, Exception):
             raise got
-        self._left -= len(got)
+        self._remaining_rows -= len(got)
         return got
 
     def _post(self, message: list[Completion] | Exception) -> None:

@@ -1,4 +1,4 @@
-"""The engine for CPUs and for tests: any Hugging Face causal language model, decoded by our own loop."""
+"""The engine for CPUs and for tests: any Hugging Face causal language model, decoded by `rdiverse.lm`."""
 
 import asyncio
 import secrets
@@ -94,7 +94,7 @@ class TransformersEngine:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
         """Give completions as they finish."""
         loaded = self._loaded
-        tokens = await asyncio.to_thread(loaded.tokens.encode, request.prompts)
+        tokens = await asyncio.to_thread(loaded.tokenizer.encode, request.prompts)
         too_long = check_lengths(request, tokens, loaded.max_model_len)
         for position in too_long:
             for completion in empty_completions(request, position, len(tokens[position]), loaded.version):
@@ -112,7 +112,7 @@ class TransformersEngine:
 
     async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
         """Unit vectors, (texts, dimension), and the version that made them."""
-        tokens = await asyncio.to_thread(self._loaded.tokens.encode_texts, texts)
+        tokens = await asyncio.to_thread(self._loaded.tokenizer.encode_texts, texts)
         for i, ids in enumerate(tokens):
             if len(ids) > self.max_model_len:
                 raise PromptTooLongError(i, len(ids), self.max_model_len)
@@ -159,7 +159,7 @@ class TransformersEngine:
         return self._model
 
     def _compute(self, parts: list[tuple[Job, Chunk]]) -> None:
-        """Draw one batch, in the scheduler's thread. Only a prompt with more samples than rows fit makes it several."""
+        """Draw one batch, in the scheduler's thread."""
         loaded = self._loaded
         batch = _Batch(loaded)
         for job, chunk in parts:
@@ -180,7 +180,6 @@ class _Batch:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self._loaded = loaded
-        self._prompts: list[Sequence[int]] = []
         self._rows: list[Row] = []
         self._owners: dict[Row, Job] = {}
         self._finished: list[Row] = []
@@ -189,22 +188,16 @@ class _Batch:
     def add(self, job: Job, chunk: Chunk) -> None:
         for position in chunk.prompts:
             for sample in range(job.request.n):
-                row = _row(job, position, sample, len(self._prompts), self._loaded.max_model_len)
+                row = _row(job, position, sample, self._loaded.max_model_len)
                 self._rows.append(row)
                 self._owners[row] = job
-            self._prompts.append(job.tokens[position])
 
     def decode(self, max_rows: int) -> None:
-        for at in range(0, len(self._rows), max_rows):
-            rows = self._rows[at : at + max_rows]
-            first, last = rows[0].prompt, rows[-1].prompt
-            for row in rows:
-                row.prompt -= first
-            decode(self._loaded.model, self._prompts[first : last + 1], rows, self._loaded.eos, self._met_stop, self._emit)
+        decode(self._loaded.model, self._rows, self._loaded.eos, max_rows, self._met_stop, self._emit)
         self._hand_over()
 
     def _met_stop(self, row: Row, tokens: Sequence[int]) -> bool:
-        return self._loaded.tokens.met_stop(row.params.stop, tokens)
+        return self._loaded.tokenizer.met_stop(row.params.stop, tokens)
 
     def _emit(self, finished: list[Row]) -> None:
         self._finished += finished
@@ -215,7 +208,7 @@ class _Batch:
         done, self._finished, self._handed_over = self._finished, [], time.monotonic()
         if not done:
             return
-        texts = self._loaded.tokens.decode([visible(row.tokens, self._loaded.eos) for row in done])
+        texts = self._loaded.tokenizer.decode([visible(row.tokens, self._loaded.eos) for row in done])
         completions: dict[Job, list[Completion]] = {}
         for row, text in zip(done, texts, strict=True):
             job = self._owners[row]
@@ -224,7 +217,7 @@ class _Batch:
                 sample_index=row.sample_index,
                 text=cut_at_stop(text, row.params.stop),
                 finish=Finish.STOP if row.ended else Finish.LENGTH,
-                prompt_tokens=len(job.tokens[row.prompt_index - job.request.first_prompt]),
+                prompt_tokens=len(row.prompt),
                 completion_tokens=len(row.tokens),
                 weights=self._loaded.version,
                 logprobs=tuple(row.logprobs),
@@ -234,10 +227,10 @@ class _Batch:
             job.deliver(found)
 
 
-def _row(job: Job, position: int, sample: int, prompt: int, max_model_len: int) -> Row:
+def _row(job: Job, position: int, sample: int, max_model_len: int) -> Row:
     request = job.request
     return Row(
-        prompt=prompt,
+        prompt=job.tokens[position],
         params=request.params,
         seed=job.seed,
         prompt_index=request.first_prompt + position,

@@ -22,6 +22,7 @@ from rdiverse.inference.engines.engine import (
     empty_completions,
 )
 from rdiverse.inference.engines.locks import Places, SharedLock
+from rdiverse.lm import canary
 from rdiverse.lm.folders import (
     check_same_shape,
     check_tensors,
@@ -32,16 +33,12 @@ from rdiverse.lm.folders import (
     text_config,
 )
 from rdiverse.lm.lora import Checkpoints, checked_version
-from rdiverse.lm.sampling_params import SamplingParams
-from rdiverse.lm.tokenizer import Tokens
+from rdiverse.lm.tokenizer import ChatTokenizer
 from rdiverse.lm.weights import CheckpointError, validate
-from rdiverse.selfplay.prompts import RenderedPrompt
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_CANARY = RenderedPrompt("", "1 + 1 =")
 
 
 class VllmEngine:
@@ -109,12 +106,12 @@ class VllmEngine:
         """Load the model and try it."""
         self._base = self._folder = await asyncio.to_thread(model_folder, self._source)
         self._version = await asyncio.to_thread(validate, self._folder)
-        self._tokens = Tokens(self._folder)
+        self._tokenizer = ChatTokenizer(self._folder)
         self._text = text = text_config(self._folder)
         self._tensors = await asyncio.to_thread(tensor_shapes, self._folder)
         self._max_model_len = min(self._config.max_model_len, longest_context(text) or self._config.max_model_len)
         self._dimension = int(text.hidden_size)
-        self._eos = self._tokens.eos(text, generation_ends(self._folder))
+        self._eos = self._tokenizer.eos(text, generation_ends(self._folder))
         self._llm = await asyncio.to_thread(
             vllm_library.make_llm, self._folder, self._config, self._max_model_len, embeds=self._embeds
         )
@@ -148,7 +145,7 @@ class VllmEngine:
 
     async def _admit(self, request: GenerationRequest) -> list[list[int]]:
         """Check a request and encode its prompts."""
-        tokens = await asyncio.to_thread(self._tokens.encode, request.prompts)
+        tokens = await asyncio.to_thread(self._tokenizer.encode, request.prompts)
         check_lengths(request, tokens, self._max_model_len)
         if request.params.temperature > vllm_library.HOTTEST:
             raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {vllm_library.HOTTEST}")
@@ -174,7 +171,7 @@ class VllmEngine:
                     output = await self._run(ids, request, position)
         finally:
             self._waiting -= waiting
-        return vllm_library.completions(request, position, output, version, self._tokens, self._eos)
+        return vllm_library.completions(request, position, output, version, self._tokenizer, self._eos)
 
     async def _run(self, ids: Sequence[int], request: GenerationRequest, position: int) -> Any:
         sampling = vllm_library.sampling(request, position, self._max_model_len - len(ids), self._eos)
@@ -192,7 +189,7 @@ class VllmEngine:
         """Unit vectors, (texts, dimension), and the version that made them."""
         import numpy as np
 
-        tokens = await asyncio.to_thread(self._tokens.encode_texts, texts)
+        tokens = await asyncio.to_thread(self._tokenizer.encode_texts, texts)
         for i, ids in enumerate(tokens):
             if len(ids) > self._max_model_len:
                 raise PromptTooLongError(i, len(ids), self._max_model_len)
@@ -267,20 +264,17 @@ class VllmEngine:
         self._spoiled = False
 
     async def _try(self) -> None:
-        """Canary. Raises CheckpointError."""
-        if self._embeds:
-            import numpy as np
-
-            vector = await self._vector(self._tokens.encode_texts([_CANARY.user])[0])
-            good = bool(np.isfinite(vector).all() and vector.any())
-        else:
-            request = GenerationRequest([_CANARY], 1, SamplingParams(temperature=0, max_tokens=4), logprobs=True)
-            [ids] = self._tokens.encode([_CANARY])
-            output = await self._run(ids, request, 0)
-            found = vllm_library.logprobs(output.outputs[0])
-            good = all(value == value and value > float("-inf") for value in found)  # noqa: PLR0124  NaN
-        if not good:
-            raise CheckpointError("a trial gives what are not numbers")
+        """The start-up check. Raises CheckpointError."""
+        try:
+            if self._embeds:
+                [ids] = self._tokenizer.encode_texts([canary.PROMPT.user])
+                canary.check_vector(await self._vector(ids))
+            else:
+                [ids] = self._tokenizer.encode([canary.PROMPT])
+                output = await self._run(ids, GenerationRequest([canary.PROMPT], 1, canary.PARAMS, logprobs=True), 0)
+                canary.check_numbers(vllm_library.logprobs(output.outputs[0]))
+        except canary.BrokenModelError as error:
+            raise CheckpointError(f"does not pass a trial generation: {error}") from error
 
     async def close(self) -> None:
         """Stop vLLM's processes. What runs is dropped: drain first."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from rdiverse.config import EngineConfig
 from rdiverse.inference.engines.engine import Completion, Finish, GenerationRequest
-from rdiverse.lm.tokenizer import Tokens, cut_at_stop, visible
+from rdiverse.lm.tokenizer import ChatTokenizer, cut_at_stop, visible
 
 HOTTEST = 2
 """vLLM's largest temperature."""
@@ -72,10 +72,10 @@ def sampling(request: GenerationRequest, position: int, room: int, eos: Sequence
 
 
 def completions(
-    request: GenerationRequest, position: int, output: Any, weights: str, tokens: Tokens, eos: Sequence[int]
+    request: GenerationRequest, position: int, output: Any, weights: str, tokenizer: ChatTokenizer, eos: Sequence[int]
 ) -> list[Completion]:
     """All samples of one prompt. Decoded as by the other engine: vLLM leaves out the bytes of a cut character."""
-    texts = tokens.decode([visible(sample.token_ids, eos) for sample in output.outputs])
+    texts = tokenizer.decode([visible(sample.token_ids, eos) for sample in output.outputs])
     return [
         Completion(
             prompt_index=request.first_prompt + position,
