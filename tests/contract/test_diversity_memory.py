@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.support.diversity_batches import DIMENSION, MILVUS_URI, SECONDS, batch, commit, full_scan, queries, unit
+from tests.support.diversity_in_memory import InMemory
 
 from rdiverse.diversity.memory import milvus_rows
-from rdiverse.diversity.memory.in_memory import InMemory
 from rdiverse.diversity.memory.ledger import (
     Batch,
     DigestMismatchError,

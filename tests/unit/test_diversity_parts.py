@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tests.support.diversity_in_memory import InMemory
 
-from rdiverse.diversity.memory.in_memory import InMemory
 from rdiverse.diversity.memory.ledger import Batch, Entry, Record
 from rdiverse.diversity.memory.milvus_rows import part_rows, sum_of
 from rdiverse.diversity.memory.replay import draw

@@ -50,12 +50,10 @@ _OPAQUE: dict[str, Callable[[complex], complex]] = {
     "ceil": _real_only(math.ceil),
     "factorial": lambda x: _gamma(x + 1),
 }
-NAMES = frozenset(_OPAQUE) | {"ln", "binom"}
-"""Every function that `apply` knows."""
 
 
 def apply(name: str, *arguments: Sum) -> Sum:
-    """The value of a function of NAMES. Raises TooLargeError for what is too large or undefined."""
+    """The value of ln, binom or a function of _OPAQUE. Raises TooLargeError for what is too large or undefined."""
     if name == "ln":
         return _ln(arguments[0])
     if name == "binom":

@@ -192,8 +192,3 @@ def _complex_power(base: complex, exponent: complex) -> complex:
 def quotient(a: Sum, b: Sum) -> Sum:
     """A / b. Raises TooLargeError for b = 0."""
     return multiply(a, rational_power(b, Fraction(-1)))
-
-
-def minus(a: Sum, b: Sum) -> Sum:
-    """A - b."""
-    return add(a, scale(b, Fraction(-1)))

@@ -33,15 +33,15 @@ class InMemory:
     def ping(self, seconds: float) -> None:
         """Always there."""
 
-    def ledgers(self, seconds: float) -> list[Ledger]:  # noqa: ARG002
+    def ledgers(self, seconds: float) -> list[Ledger]:
         """See Memory."""
         return [self._ledgers[run] for run in sorted(self._ledgers) if not self._ledgers[run].deleted]
 
-    def ledger(self, run: str, seconds: float) -> Ledger | None:  # noqa: ARG002
+    def ledger(self, run: str, seconds: float) -> Ledger | None:
         """See Memory."""
         return self._ledgers.get(run)
 
-    def nearest(self, ledger: Ledger, before: int, queries: NDArray[np.float32], k: int, seconds: float) -> Nearest:  # noqa: ARG002
+    def nearest(self, ledger: Ledger, before: int, queries: NDArray[np.float32], k: int, seconds: float) -> Nearest:
         """See Memory."""
         entries = ledger.before(before)
         keys = [Key(entry.iteration, index) for entry in entries for index in range(entry.items)]
@@ -49,17 +49,17 @@ class InMemory:
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
         return Nearest(np.take_along_axis(cosines, order, axis=1), [[keys[column] for column in row] for row in order])
 
-    def total(self, ledger: Ledger, before: int, seconds: float) -> tuple[NDArray[np.float64], int]:  # noqa: ARG002
+    def total(self, ledger: Ledger, before: int, seconds: float) -> tuple[NDArray[np.float64], int]:
         """See Memory."""
         scanned = self._scan(ledger, ledger.before(before))
         return scanned.sum(axis=0), len(scanned)
 
-    def records(self, ledger: Ledger, keys: Sequence[Key], seconds: float) -> list[Record]:  # noqa: ARG002
+    def records(self, ledger: Ledger, keys: Sequence[Key], seconds: float) -> list[Record]:
         """See Memory."""
         attempts = {entry.iteration: entry.attempt for entry in ledger.entries}
         return [self._records[attempts[key.iteration]][key.index] for key in keys]
 
-    def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:  # noqa: ARG002
+    def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:
         """See Memory."""
         with self._lock:
             ledger = self._ledgers.get(run)
@@ -75,14 +75,14 @@ class InMemory:
             self._ledgers[run] = with_commit(ledger, run, batch, attempt, store=attempt)
             return self._ledgers[run], False
 
-    def rollback(self, run: str, to_iteration: int, seconds: float) -> tuple[Ledger, list[int]]:  # noqa: ARG002
+    def rollback(self, run: str, to_iteration: int, seconds: float) -> tuple[Ledger, list[int]]:
         """See Memory."""
         with self._lock:
             before = self._alive(run)
             self._ledgers[run] = with_rollback(before, to_iteration)
             return self._ledgers[run], [entry.iteration for entry in before.entries if entry.iteration > to_iteration]
 
-    def delete(self, run: str, seconds: float) -> int:  # noqa: ARG002
+    def delete(self, run: str, seconds: float) -> int:
         """See Memory."""
         with self._lock:
             ledger = self._alive(run)
