@@ -10,7 +10,8 @@ from rdiverse.lm.weights import resolve_resource
 from rdiverse.nano.corpus import held_out, pose, uniform_chain
 from rdiverse.nano.language import write
 from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.training.launch import Phase, Role
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch import Phase
 
 CONFIG = Path(__file__).parents[1] / "configs" / "local.yaml"
 STEPS = 4

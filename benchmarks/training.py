@@ -21,7 +21,8 @@ from benchmarks._training_savings import without_savings
 from rdiverse.config import RunConfig, dump_config
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import held_lifeline
-from rdiverse.training.launch import Phase, Role, launcher_from_environment
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch import Phase, launcher_from_environment
 
 PAIRS = 5
 

@@ -14,8 +14,9 @@ from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.methods import TRAITS, Traits
 from rdiverse.selfplay.oracle import Oracle
+from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
-from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.where import Place, cluster_file, place_of
 
 
@@ -64,7 +65,7 @@ class RunContext:
 
         Raises StepError when they should be there and are not.
         """
-        trained = self.traits.trains_challenger if role == "challenger" else self.traits.trains_solver
+        trained = self.traits.trains_challenger if role is Role.CHALLENGER else self.traits.trains_solver
         if iteration == 0 or not trained:
             base = json.loads((self.folder.root / "base.json").read_text(encoding="utf-8"))
             return Policy(Path(base["path"]), base["version"])

@@ -1,10 +1,7 @@
-"""The two policies of a run."""
+"""The weights of a policy."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-Role = Literal["challenger", "solver"]
 
 
 @dataclass(frozen=True)

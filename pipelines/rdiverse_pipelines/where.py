@@ -7,8 +7,9 @@ from typing import Protocol
 
 from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.folder import RunFolder
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch import Launcher
-from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.policy import Policy
 
 CLUSTER_VARIABLE = "RDIVERSE_CLUSTER"
 """Path of the release's cluster.yaml; every compiled pipeline sets it for its steps."""

@@ -24,7 +24,7 @@ from rdiverse.config import RunConfig, load_config
 from rdiverse.diversity.client import DiversityClient, Item
 from rdiverse.inference.client import ChallengerClient, LanguageModelClient, SolverClient
 from rdiverse.lm.weights import resolve_resource
-from rdiverse.training.launch.phase import Role
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.train import train
 
 PROMETHEUS_OWN = {"up"}

@@ -18,7 +18,8 @@ from tests.support.training_models import metric_rows, write_model, write_phase
 from tests.support.training_services import ROOT, addresses, free_port, services, start_services
 
 from rdiverse.lm.weights import resolve_resource, weights_version
-from rdiverse.training.launch import Phase, Role, TrainingFailed, finished, launcher_from_environment
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch import Phase, TrainingFailed, finished, launcher_from_environment
 
 pytestmark = pytest.mark.timeout(900)  # processes start slowly on a busy machine
 

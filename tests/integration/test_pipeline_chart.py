@@ -9,10 +9,10 @@ import pytest
 from tests.support.cluster_objects import RELEASES, crd_fault, rendered
 
 from rdiverse.runs.folder import RunFolder
-from rdiverse.training.launch import Phase, Role
+from rdiverse.selfplay.roles import POLICY_ROLES, Role
+from rdiverse.training.launch import Phase
 from rdiverse.training.launch.pytorchjob import pytorch_job
 from rdiverse_pipelines.cluster.objects import RunObjects
-from rdiverse_pipelines.cluster.place import ROLES
 from rdiverse_pipelines.cluster.settings import Settings
 from rdiverse_pipelines.cluster.shared import managed, shared_server
 from rdiverse_pipelines.policy import Policy
@@ -44,7 +44,7 @@ def objects(release: str, tmp_path: Path) -> RunObjects:
 @every_release
 def test_what_a_run_creates_is_valid(release: str, tmp_path: Path) -> None:
     run = objects(release, tmp_path)
-    for role in ROLES:
+    for role in POLICY_ROLES:
         service = run.inference_service(role, Policy(Path("/workspace/models/v"), "v"), 2)
         assert crd_fault(service) == ""
         kubernetes_validate.validate(run.service(role), "1.33", strict=True)
@@ -70,7 +70,7 @@ def test_the_releases_own_servers_are_found(release: str, tmp_path: Path) -> Non
 def test_a_replicas_certificate_bears_the_name_by_which_it_is_asked(tmp_path: Path) -> None:
     run = objects("8gpu, secured", tmp_path)
     certificates = [each["spec"]["dnsNames"] for each in rendered("8gpu, secured") if each["kind"] == "Certificate"]
-    for name in (*(run.server_name(role) for role in ROLES), shared_server(run, "coder").server_name):
+    for name in (*(run.server_name(role) for role in POLICY_ROLES), shared_server(run, "coder").server_name):
         assert any(fnmatch(name, pattern) for names in certificates for pattern in names), name
 
 

@@ -15,7 +15,8 @@ from rdiverse.nano.language import write
 from rdiverse.nano.oracle import oracle
 from rdiverse.runs.tables import DATASET, write_table
 from rdiverse.selfplay.parsing import last_boxed, parse_proposal
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.rollout import Noise, sample
 from rdiverse.training.settings import grpo_settings
 from rdiverse.training.train import build, fit, reward_of

@@ -9,8 +9,9 @@ from tests.support.training_models import write_phase
 from tests.support.training_services import addresses, free_port, services, share_of
 
 from rdiverse.config import load_config
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.errors import TrainingError
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.reward.remote import RemoteServices
 from rdiverse.training.train import reward_of
 

@@ -10,7 +10,8 @@ import jsonschema
 from kubernetes_validate.utils import all_versions
 from manifests.rendering.chart import Object, embedded, merged, profile_values, render
 
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.pytorchjob import pytorch_job
 from tests.support.testdata import crds
 

@@ -18,7 +18,7 @@ import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rdiverse.config import RunConfig
-from rdiverse.inference.host import Role
+from rdiverse.selfplay.roles import Role
 
 
 def tiny_config(model: Path, **inference: Any) -> RunConfig:
@@ -42,7 +42,7 @@ class Served:
     """A server under test."""
 
     def __init__(self, role: Role, config: RunConfig, weights: Path | None = None) -> None:
-        self._role: Role = role
+        self._role = role
         self._config = config
         self._weights = weights
         self._begun = threading.Event()

@@ -11,7 +11,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from rdiverse.config import dump_config, load_config
 from rdiverse.runs.files import written_aside
 from rdiverse.runs.tables import DATASET, write_table
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch.phase import Phase
 
 torch.set_num_threads(1)  # as the launcher has it: more cost these models far more than they bring
 

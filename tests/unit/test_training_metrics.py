@@ -12,8 +12,8 @@ from tests.support.training_services import free_port
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import EventTail
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.exchange import Exchange
-from rdiverse.training.launch.phase import Role
 from rdiverse.training.reward.challenger import ChallengerReward
 from rdiverse.training.settings import grpo_settings
 from rdiverse.training.train import build, fit

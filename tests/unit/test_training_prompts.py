@@ -9,8 +9,9 @@ from tests.support.training_models import write_model, write_phase
 
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs.tables import DATASET, write_table
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.errors import TrainingError
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.prompts import phase_rows
 from rdiverse.training.train import load_tokenizer
 

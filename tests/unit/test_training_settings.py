@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rdiverse.config import GRPOConfig, load_config
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.selfplay.roles import Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.settings import rows_per_forward, rows_per_update, trl_arguments
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -9,9 +9,10 @@ from typing import Any
 
 from rdiverse.config.load import ConfigError
 from rdiverse.runs.folder import RunFolder
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.pytorchjob import INSTANCE_LABEL, RUN_LABEL, label_value
 from rdiverse_pipelines.cluster.settings import Settings
-from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.policy import Policy
 
 ROLE_LABEL = "rdiverse.dev/role"
 WEIGHTS = "rdiverse.dev/weights"

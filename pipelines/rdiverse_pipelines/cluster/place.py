@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rdiverse.config.cluster import ClusterPhase, Shares
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
+from rdiverse.selfplay.roles import POLICY_ROLES, Role
 from rdiverse.training.launch import Launcher
 from rdiverse_pipelines.cluster.api import Api
 from rdiverse_pipelines.cluster.objects import RunObjects, replicas, scaled, selector
@@ -14,10 +15,8 @@ from rdiverse_pipelines.cluster.replicas import Server, wait_until_gone, wait_un
 from rdiverse_pipelines.cluster.rollout import roll_out, server_of
 from rdiverse_pipelines.cluster.settings import Settings
 from rdiverse_pipelines.cluster.shared import claim, managed, shared_server
-from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.usage import note_holding
-
-ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class ClusterPlace:
@@ -39,8 +38,8 @@ class ClusterPlace:
 
     def address(self, service: str) -> str:
         """Where a service answers (see Place): all replicas of a run's own servers, in turn."""
-        if service in ROLES:
-            return f"dns:///{self._objects.server_name(service)}:{self._cluster.server_port}"
+        if service in POLICY_ROLES:
+            return f"dns:///{self._objects.server_name(Role(service))}:{self._cluster.server_port}"
         return str(getattr(self._cluster.addresses, service))
 
     def launcher(self) -> Launcher:
@@ -55,7 +54,7 @@ class ClusterPlace:
             TrainingClient(client_configuration=self._api.configuration, namespace=self._cluster.namespace),
             release=self._cluster.release,
             environment={
-                "RDIVERSE_SOLVER_ADDRESS": self.address("solver"),
+                "RDIVERSE_SOLVER_ADDRESS": self.address(Role.SOLVER),
                 "RDIVERSE_DIVERSITY_ADDRESS": self.address("diversity"),
             },
         )
@@ -67,7 +66,7 @@ class ClusterPlace:
             if getattr(shares, role) < 1:
                 raise StepError(f"cluster.yaml: plan.{phase}.{role} is 0, but the phase asks the {role}")
         left = self._shrink(phase, shares)
-        held = shares.model_copy(update={role: left[role] for role in ROLES if role not in policies})
+        held = shares.model_copy(update={role: left[role] for role in POLICY_ROLES if role not in policies})
         note_holding(self._objects.folder, phase, t, held.gpus(self._cluster.gpus_each))
         growing = [(shared_server(self._objects, name), claim(self._api, self._objects, name, getattr(shares, name), grow=True))
                    for name in managed(self._objects)]  # fmt: skip
@@ -88,7 +87,7 @@ class ClusterPlace:
         for service in self._api.inference_services(labels):
             self._api.delete(service["metadata"]["name"])
             stopped.append(f"InferenceService {service['metadata']['name']}")
-        for role in ROLES:
+        for role in POLICY_ROLES:
             self._api.delete_service(self._objects.headless(role))
         for name in managed(self._objects):
             claim(self._api, self._objects, name, None, grow=True)
@@ -99,7 +98,7 @@ class ClusterPlace:
         """Stop what the phase has no place for and wait until it is gone; gives how many of the run's servers are left."""
         leaving: list[tuple[Server, int]] = []
         left: dict[Role, int] = {}
-        for role in ROLES:
+        for role in POLICY_ROLES:
             wanted = getattr(shares, role)
             service = self._api.get(self._objects.name(role))
             left[role] = min(replicas(service), wanted)

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 from rdiverse.runs.manifest import StepError
+from rdiverse.selfplay.roles import Role
 from rdiverse_pipelines.cluster.api import Api, ConflictError
 from rdiverse_pipelines.cluster.objects import (
     WEIGHTS,
@@ -16,7 +17,7 @@ from rdiverse_pipelines.cluster.objects import (
     served_patch,
 )
 from rdiverse_pipelines.cluster.replicas import Server, wait_until_served
-from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.policy import Policy
 
 
 def server_of(objects: RunObjects, role: Role) -> Server:

@@ -1,39 +1,37 @@
 """The release's own servers (coder, encoder), which all of its runs share: each run claims what it needs."""
 
 import json
-from typing import Literal, get_args
 
 from rdiverse.runs.manifest import StepError
+from rdiverse.selfplay.roles import SHARED_ROLES, Role
 from rdiverse.training.launch.pytorchjob import INSTANCE_LABEL
 from rdiverse_pipelines.cluster.api import Api, ConflictError
 from rdiverse_pipelines.cluster.objects import RunObjects, annotations, replicas, scaled, selector
 from rdiverse_pipelines.cluster.replicas import Server
 
-SharedName = Literal["coder", "encoder"]
-SHARED: tuple[SharedName, ...] = get_args(SharedName)
 CLAIMS = "rdiverse.dev/claims"
 """Annotation of an InferenceService: run -> replicas that it needs now. As many are up as the neediest run claims."""
 
 
-def shared_server(objects: RunObjects, name: SharedName) -> Server:
+def shared_server(objects: RunObjects, role: Role) -> Server:
     """How the pods of a shared server are found."""
     cluster = objects.settings.cluster
-    labels = {"app.kubernetes.io/name": "rdiverse", INSTANCE_LABEL: cluster.release, "app.kubernetes.io/component": name}
-    full = f"{cluster.release}-{name}"
+    labels = {"app.kubernetes.io/name": "rdiverse", INSTANCE_LABEL: cluster.release, "app.kubernetes.io/component": role}
+    full = f"{cluster.release}-{role}"
     return Server(full, selector(labels), cluster.server_port, f"{full}-headless.{cluster.namespace}.svc")
 
 
-def managed(objects: RunObjects) -> list[SharedName]:
+def managed(objects: RunObjects) -> list[Role]:
     """The shared servers that the plan ever wants: others stand elsewhere, or nowhere."""
-    return [name for name in SHARED if any(getattr(shares, name) for shares in objects.settings.cluster.plan.values())]
+    return [role for role in SHARED_ROLES if any(getattr(shares, role) for shares in objects.settings.cluster.plan.values())]
 
 
-def claim(api: Api, objects: RunObjects, name: SharedName, count: int | None, *, grow: bool) -> int:
+def claim(api: Api, objects: RunObjects, role: Role, count: int | None, *, grow: bool) -> int:
     """Claim so many replicas for the run (None: no claim any more). Gives the number that is to be up then.
 
     Without `grow` the number is only ever lowered: before a phase everything shrinks, and only then anything grows.
     """
-    run, server = objects.folder.run_id, f"{objects.release}-{name}"
+    run, server = objects.folder.run_id, f"{objects.release}-{role}"
     while True:
         service = api.get(server)
         if service is None:
@@ -45,7 +43,7 @@ def claim(api: Api, objects: RunObjects, name: SharedName, count: int | None, *,
         if not grow and (count or 0) > now:
             return now
         claims = {other: number for other, number in before.items() if other != run} | ({} if count is None else {run: count})
-        wanted = max(claims.values(), default=getattr(objects.settings.cluster.plan["rest"], name))
+        wanted = max(claims.values(), default=getattr(objects.settings.cluster.plan["rest"], role))
         if wanted == now and present == count:
             return wanted
         patch = scaled(wanted)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from rdiverse.config.cluster import ClusterPhase
 from rdiverse.inference.client import ModelControlClient
 from rdiverse.runs.manifest import StepError
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch import Launcher, launcher_from_environment
-from rdiverse_pipelines.policy import Policy, Role
+from rdiverse_pipelines.policy import Policy
 
 
 class LocalPlace:

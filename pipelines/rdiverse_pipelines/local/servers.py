@@ -16,9 +16,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rdiverse.config import RunConfig
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.ports import HOST, free_ports
+from rdiverse.selfplay.roles import Role
 
-ROLES = ("challenger", "solver", "coder", "diversity")
-PORTS = 2 * len(ROLES) + 2
+SERVERS = (Role.CHALLENGER, Role.SOLVER, Role.CODER, "diversity")
+PORTS = 2 * len(SERVERS) + 2
 """A gRPC and a metrics port a server, one for Milvus Lite, and one that the trainers will take for their rendezvous."""
 STOP_SECONDS = 10
 TAIL_LINES = 15
@@ -81,12 +82,12 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
     """
     ports = iter(free_ports(PORTS, config.local.port_range))
     milvus = next(ports)
-    addresses = {role: f"{HOST}:{next(ports)}" for role in ROLES}
-    metrics = {role: f"{HOST}:{next(ports)}" for role in ROLES}
+    addresses = {name: f"{HOST}:{next(ports)}" for name in SERVERS}
+    metrics = {name: f"{HOST}:{next(ports)}" for name in SERVERS}
     environment = {
         **PROCESS_ENVIRONMENT,
         **lifeline,
-        **{f"RDIVERSE_{role.upper()}_ADDRESS": address for role, address in addresses.items()},
+        **{f"RDIVERSE_{name.upper()}_ADDRESS": address for name, address in addresses.items()},
         "RDIVERSE_MILVUS_URI": f"http://{HOST}:{milvus}",
         "RDIVERSE_CACHE_DIR": str(folder.memory),
     }
@@ -101,10 +102,10 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
     servers: list[Server] = []
     try:
         servers.append(_start("milvus-lite", milvus_lite, None, folder, environment))
-        for role, address in addresses.items():
-            command = ["-m", "rdiverse.cli", "serve", role, "--config", str(folder.config), "--listen", address]
-            command += ["--metrics-port", metrics[role].rpartition(":")[2]]
-            servers.append(_start(role, command, address, folder, environment))
+        for name, address in addresses.items():
+            command = ["-m", "rdiverse.cli", "serve", name, "--config", str(folder.config), "--listen", address]
+            command += ["--metrics-port", metrics[name].rpartition(":")[2]]
+            servers.append(_start(name, command, address, folder, environment))
         deadline = time.monotonic() + config.local.server_start_seconds
         for server in servers:
             if server.address:

@@ -6,18 +6,19 @@ from rdiverse.config import ConfigError, RunConfig, dump_config
 from rdiverse.lm.folders import model_folder
 from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.files import written_aside
+from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
-from rdiverse.training.launch import Phase, Role, launcher_from_environment, read_result
+from rdiverse.training.launch import Phase, launcher_from_environment, read_result
 
 
 def train_phase(
-    config: RunConfig, role: str, output: Path, model: Path | None, dataset: Path | None, memory: str, iteration: int
+    config: RunConfig, role: Role, output: Path, model: Path | None, dataset: Path | None, memory: str, iteration: int
 ) -> str:
     """Train one phase and publish its weights to `output`; logs and metrics stand beside it. Returns the version.
 
     Raises ConfigError for what is wrong before training starts, TrainingFailed for what goes wrong in it.
     """
-    if (role == "solver") != (dataset is not None):
+    if (role is Role.SOLVER) != (dataset is not None):
         raise ConfigError("the Solver is trained on --dataset, the Challenger on none")
     if dataset is not None and not dataset.is_file():
         raise ConfigError(f"--dataset {dataset}: there is no such file")
@@ -30,7 +31,7 @@ def train_phase(
     with written_aside(beside / "config.yaml") as aside:
         aside.write_text(dump_config(config), encoding="utf-8")
     phase = Phase(
-        role=Role(role),
+        role=role,
         iteration=iteration,
         config_path=beside / "config.yaml",
         model=start,

@@ -9,6 +9,7 @@ from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 from rdiverse.runs.files import write_json
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
+from rdiverse.selfplay.roles import Role
 from rdiverse_pipelines.context import RunContext
 
 STEP: Final = "evaluate"
@@ -16,7 +17,7 @@ STEP: Final = "evaluate"
 
 def evaluate(run: RunContext, t: int) -> StepRecord:
     """Write iteration-NN/evaluation.json for the Solver after iteration t (0: the base model)."""
-    policy = run.policy("solver", t)
+    policy = run.policy(Role.SOLVER, t)
     config = run.config.evaluation
     # The same noise at every iteration: differences between iterations are the weights' alone.
     seed = run.seed(STEP)
@@ -27,8 +28,8 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
         if not benchmarks:
             write_json(path, {"accuracy_sampled": None, "accuracy_greedy": None, "worst_skill": None})
             return Outcome((path,))
-        run.place.have(STEP, t, {"solver": policy})
-        with SolverClient(run.place.address("solver")) as client, GradingPool() as grader:
+        run.place.have(STEP, t, {Role.SOLVER: policy})
+        with SolverClient(run.place.address(Role.SOLVER)) as client, GradingPool() as grader:
             evaluation = measure(
                 benchmarks,
                 client,
@@ -50,6 +51,6 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
 def drop_old_weights(run: RunContext, t: int) -> None:
     """Delete the trained weights of iterations that are `keep_iterations` or more behind t."""
     for old in range(1, t - run.config.keep_iterations + 1):
-        folder = run.folder.weights(old, "solver").parent
+        folder = run.folder.weights(old, Role.SOLVER).parent
         if folder.is_dir():
             shutil.rmtree(folder)

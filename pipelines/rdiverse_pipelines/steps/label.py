@@ -6,6 +6,7 @@ from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 from rdiverse.runs.manifest import Outcome, StepError, StepRecord, check_outputs, do_step, read_record
 from rdiverse.runs.tables import LABELS, read_table, write_table
+from rdiverse.selfplay.roles import Role
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.progress import Progress
 
@@ -15,7 +16,7 @@ STEP: Final = "label"
 def label(run: RunContext, t: int) -> StepRecord:
     """Write iteration-NN/labels.parquet: majority answer and share of every well-formed question of the pool."""
     pool = finished(run, "propose", t)
-    policy = run.policy("solver", t - 1)
+    policy = run.policy(Role.SOLVER, t - 1)
     seed = run.seed(STEP, t)
     config = run.config.solver
     path = run.folder.iteration(t) / "labels.parquet"
@@ -23,8 +24,8 @@ def label(run: RunContext, t: int) -> StepRecord:
     def body() -> Outcome:
         rows = [row for row in read_table(run.folder.iteration(t) / "questions.parquet") if row["question"] is not None]
         progress = Progress(run.folder, STEP, t, len(rows))
-        run.place.have(STEP, t, {"solver": policy})
-        with SolverClient(run.place.address("solver")) as client:
+        run.place.have(STEP, t, {Role.SOLVER: policy})
+        with SolverClient(run.place.address(Role.SOLVER)) as client:
             solved = {}
             for vote in client.iter_solve(
                 [row["question"] for row in rows],

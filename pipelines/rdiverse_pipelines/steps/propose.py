@@ -5,6 +5,7 @@ from typing import Final
 from rdiverse.inference.client import ChallengerClient
 from rdiverse.runs.manifest import Outcome, StepError, StepRecord, do_step
 from rdiverse.runs.tables import QUESTIONS, write_table
+from rdiverse.selfplay.roles import Role
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.progress import Progress
 
@@ -13,7 +14,7 @@ STEP: Final = "propose"
 
 def propose(run: RunContext, t: int) -> StepRecord:
     """Write iteration-NN/questions.parquet: every completion, in order, malformed ones with a null question."""
-    policy = run.policy("challenger", t)
+    policy = run.policy(Role.CHALLENGER, t)
     seed = run.seed(STEP, t)
     config = run.config.challenger
     path = run.folder.iteration(t) / "questions.parquet"
@@ -21,8 +22,8 @@ def propose(run: RunContext, t: int) -> StepRecord:
     def body() -> Outcome:
         progress = Progress(run.folder, STEP, t, config.pool)
         rows = {}
-        run.place.have(STEP, t, {"challenger": policy})
-        with ChallengerClient(run.place.address("challenger")) as client:
+        run.place.have(STEP, t, {Role.CHALLENGER: policy})
+        with ChallengerClient(run.place.address(Role.CHALLENGER)) as client:
             for proposed in client.propose(config.pool, seed=seed, sampling=config.sampling, expected_weights=policy.version):
                 rows[proposed.index] = {
                     "index": proposed.index,

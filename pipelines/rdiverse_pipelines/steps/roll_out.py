@@ -5,8 +5,8 @@ import time
 from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.manifest import read_record
+from rdiverse.selfplay.roles import Role
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.policy import Role
 
 
 def roll_out(run: RunContext, role: Role, t: int) -> str:
@@ -33,7 +33,7 @@ def roll_out(run: RunContext, role: Role, t: int) -> str:
 def _first_asker(run: RunContext, role: Role, t: int) -> tuple[ClusterPhase, int] | None:
     """The first step yet to be done that asks these weights, and its iteration."""
     askers: list[tuple[ClusterPhase, int]] = [("propose", t)]
-    if role == "solver":
+    if role is Role.SOLVER:
         askers = [("evaluate", t), ("train-challenger", t + 1), ("label", t + 1)]
     undone = (asker for asker in askers if asker[1] <= run.config.iterations and read_record(run.folder, *asker) is None)
     return next(undone, None)

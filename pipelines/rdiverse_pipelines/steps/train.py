@@ -4,13 +4,12 @@ from typing import Any
 
 from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch import Phase, PhaseResult, read_result
-from rdiverse.training.launch import Role as TrainedRole
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.policy import Role
 from rdiverse_pipelines.steps.label import finished
 
-STEPS: dict[Role, ClusterPhase] = {"challenger": "train-challenger", "solver": "train-solver"}
+STEPS: dict[Role, ClusterPhase] = {Role.CHALLENGER: "train-challenger", Role.SOLVER: "train-solver"}
 
 
 def train(run: RunContext, role: Role, t: int) -> StepRecord:
@@ -20,9 +19,9 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
     """
     step = STEPS[role]
     start = run.policy(role, t - 1)
-    solver = run.policy("solver", t - 1)
+    solver = run.policy(Role.SOLVER, t - 1)
     inputs = {"weights": start.version}
-    if role == "challenger":
+    if role is Role.CHALLENGER:
         inputs["solver"] = solver.version
         trained = run.traits.trains_challenger
     else:
@@ -33,9 +32,9 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
         if not trained:
             return Outcome(results={"weights": start.version, "trained": False})
         # The Challenger is rewarded by the frozen Solver; the Solver needs no server.
-        run.place.have(step, t, {"solver": solver} if role == "challenger" else {})
+        run.place.have(step, t, {Role.SOLVER: solver} if role is Role.CHALLENGER else {})
         phase = Phase(
-            role=TrainedRole(role),
+            role=role,
             iteration=t,
             config_path=run.folder.config,
             model=start.path,
@@ -47,7 +46,7 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
             seed=run.seed(step, t),
             run=run.folder.run_id,
             solver_weights=solver.version,
-            dataset=run.folder.iteration(t) / "dataset.parquet" if role == "solver" else None,
+            dataset=run.folder.iteration(t) / "dataset.parquet" if role is Role.SOLVER else None,
             metrics_address=run.place.metrics_address,
         )
         run.place.launcher().run(phase)

@@ -13,6 +13,7 @@ from rdiverse.nano.controlled import FEW, MANY, Accuracy, accuracy, few_skills, 
 from rdiverse.report.comparison.statistics import paired, spread
 from rdiverse.runs.files import write_json
 from rdiverse.runs.tables import DATASET, write_table
+from rdiverse.selfplay.roles import Role
 from rdiverse_pipelines.local.train import train_phase
 
 BASE = "base"
@@ -53,7 +54,7 @@ def _train(config: RunConfig, folder: Path, arm: str, seed: int, few: int, quest
     dataset = folder / "dataset.parquet"
     write_table(dataset, DATASET, lessons(arm, seed, few, questions))
     weights = folder / "solver"
-    train_phase(config.model_copy(update={"seed": seed}), "solver", weights, base, dataset, "", 1)
+    train_phase(config.model_copy(update={"seed": seed}), Role.SOLVER, weights, base, dataset, "", 1)
     return weights
 
 

@@ -3,24 +3,29 @@
 import signal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
 from rdiverse.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ConfigFile, Overrides, fail, interrupt, load, wrong_input
-
-if TYPE_CHECKING:
-    from rdiverse.inference.host import Role
+from rdiverse.selfplay.roles import Role
 
 
 class Service(StrEnum):
     """What `rdiverse serve` can be."""
 
-    CHALLENGER = "challenger"
-    SOLVER = "solver"
-    CODER = "coder"
-    ENCODER = "encoder"
+    CHALLENGER = Role.CHALLENGER
+    SOLVER = Role.SOLVER
+    CODER = Role.CODER
+    ENCODER = Role.ENCODER
     DIVERSITY = "diversity"
+
+
+class TrainedRole(StrEnum):
+    """What `rdiverse train` trains."""
+
+    CHALLENGER = Role.CHALLENGER
+    SOLVER = Role.SOLVER
 
 
 def run(
@@ -79,18 +84,11 @@ def serve(
     else:
         from rdiverse.inference.server import serve as serve_model
 
-        serve_model(cast("Role", service.value), resolved, listen, metrics_port, weights)
-
-
-class Trained(StrEnum):
-    """Which policy `rdiverse train` trains."""
-
-    CHALLENGER = "challenger"
-    SOLVER = "solver"
+        serve_model(Role(service), resolved, listen, metrics_port, weights)
 
 
 def train(
-    role: Annotated[Trained, typer.Argument(help="Which policy to train.")],
+    role: Annotated[TrainedRole, typer.Argument(help="Which policy to train.")],
     config: ConfigFile,
     output: Annotated[Path, typer.Option(help="New folder for the trained weights.")],
     overrides: Overrides = None,
@@ -109,7 +107,7 @@ def train(
     with wrong_input():
         resolved = load(config, overrides)
         try:
-            version = train_phase(resolved, role.value, output, model, dataset, memory, iteration)
+            version = train_phase(resolved, Role(role), output, model, dataset, memory, iteration)
         except TrainingFailed as error:
             fail(str(error), FAILED)
     typer.echo(f"weights {version} in {output}")

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Literal
 
 import grpc
 
@@ -13,12 +12,10 @@ from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldE
 from rdiverse.inference import metrics
 from rdiverse.inference.engines.engine import Completion, Engine, GenerationRequest, PromptTooLongError
 from rdiverse.lm.weights import CheckpointError, resolve_resource
+from rdiverse.selfplay.roles import Role
 from rdiverse.v1.errors_pb2 import ErrorReason
 
 log = logging.getLogger(__name__)
-
-Role = Literal["challenger", "solver", "coder", "encoder"]
-ROLES: tuple[Role, ...] = ("challenger", "solver", "coder", "encoder")
 
 
 class ModelHost:
@@ -47,7 +44,7 @@ class ModelHost:
         """Where this server's model comes from: a directory, a hub id or a pkg: resource."""
         if self._weights is not None:
             return str(self._weights)
-        model = {"coder": self.config.coder.model, "encoder": self.config.encoder.model}.get(self.role, self.config.model)
+        model = {Role.CODER: self.config.coder.model, Role.ENCODER: self.config.encoder.model}.get(self.role, self.config.model)
         if model is None:
             raise ValueError("encoder.model names no model to serve")
         return model
@@ -65,9 +62,9 @@ class ModelHost:
     def defaults(self) -> SamplingConfig:
         """How this role draws what a request leaves open."""
         match self.role:
-            case "challenger":
+            case Role.CHALLENGER:
                 return self.config.challenger.sampling
-            case "coder":
+            case Role.CODER:
                 return SamplingConfig(temperature=0, max_tokens=self.config.coder.max_tokens)
             case _:
                 return self.config.solver.sampling

@@ -12,7 +12,7 @@ from rdiverse.config import RunConfig
 from rdiverse.grpcio_kit.server import Serving
 from rdiverse.inference import metrics
 from rdiverse.inference.engines.engine import Engine
-from rdiverse.inference.host import ModelHost, Role
+from rdiverse.inference.host import ModelHost
 from rdiverse.inference.servicers.challenger import ChallengerServicer
 from rdiverse.inference.servicers.judging import Judge
 from rdiverse.inference.servicers.language_model import LanguageModelServicer
@@ -20,6 +20,7 @@ from rdiverse.inference.servicers.model_control import ModelControlServicer
 from rdiverse.inference.servicers.open_inference import OpenInference
 from rdiverse.inference.servicers.solver import SolverServicer
 from rdiverse.runs.lifeline import watch_lifeline
+from rdiverse.selfplay.roles import Role
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, solver_pb2
 from rdiverse.v1.challenger_pb2_grpc import add_ChallengerServiceServicer_to_server
 from rdiverse.v1.language_model_pb2_grpc import add_LanguageModelServiceServicer_to_server
@@ -77,10 +78,10 @@ def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExit
     services = model_control_pb2.DESCRIPTOR.services_by_name
     serving.add(services["ModelControlService"], add_ModelControlServiceServicer_to_server, ModelControlServicer(host))
     serving.server.add_generic_rpc_handlers((OpenInference(host),))
-    if host.role == "challenger":
+    if host.role == Role.CHALLENGER:
         services = challenger_pb2.DESCRIPTOR.services_by_name
         serving.add(services["ChallengerService"], add_ChallengerServiceServicer_to_server, ChallengerServicer(host))
-    if host.role == "solver":
+    if host.role == Role.SOLVER:
         from rdiverse.grading.pool import GradingPool
 
         judge = Judge(stack.enter_context(GradingPool(workers=1, timeout=2.0)))
@@ -91,7 +92,7 @@ def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExit
 
 def make_engine(host: ModelHost) -> Engine:
     """The engine that the configuration names, not started."""
-    config, embeds = host.config.inference, host.role == "encoder"
+    config, embeds = host.config.inference, host.role == Role.ENCODER
     if config.engine == "vllm":
         from rdiverse.inference.engines.vllm_engine import VllmEngine
 

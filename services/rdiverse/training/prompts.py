@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import RunConfig
 from rdiverse.selfplay.prompts import RenderedPrompt
+from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.errors import TrainingError
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.settings import grpo_settings
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from rdiverse.config import GRPOConfig, RunConfig
+from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 
 if TYPE_CHECKING:
     from trl.trainer.grpo_config import GRPOConfig as TRLConfig

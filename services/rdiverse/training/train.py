@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rdiverse.config import GRPOConfig, RunConfig, load_config
 from rdiverse.lm.weights import MANIFEST, publish, validate, weights_version
 from rdiverse.runs.files import file_digest
+from rdiverse.selfplay.roles import Role
 from rdiverse.training import adapters, checkpoints
 from rdiverse.training.errors import TrainingError
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.result import PhaseResult, finished
 from rdiverse.training.prompts import phase_rows
 from rdiverse.training.settings import grpo_settings, trl_arguments

@@ -2,14 +2,13 @@
 
 from rdiverse.training.launch.failure import TrainingFailed
 from rdiverse.training.launch.launcher import Launcher, launcher_from_environment
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.result import PhaseResult, finished, read_result
 
 __all__ = [
     "Launcher",
     "Phase",
     "PhaseResult",
-    "Role",
     "TrainingFailed",
     "finished",
     "launcher_from_environment",

@@ -10,9 +10,10 @@ import yaml
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import Event, EventLog
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.api_errors import api_errors, connection_errors, passing, said
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.podlog import PodLog
 from rdiverse.training.launch.pods import Trouble, troubles
 from rdiverse.training.launch.pytorchjob import CONTAINER, PHASE_ANNOTATION, job_name, pytorch_job

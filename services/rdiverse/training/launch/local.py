@@ -9,9 +9,10 @@ from pathlib import Path
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
+from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.lifelines import OWN_LIFELINE
-from rdiverse.training.launch.phase import Phase, Role
+from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.result import PhaseResult, finished
 from rdiverse.training.launch.signals import ended_by_signal
 

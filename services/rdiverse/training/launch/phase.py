@@ -2,17 +2,10 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from enum import StrEnum
 from pathlib import Path
 
 from rdiverse.runs.files import write_json
-
-
-class Role(StrEnum):
-    """Which policy a phase trains."""
-
-    CHALLENGER = "challenger"
-    SOLVER = "solver"
+from rdiverse.selfplay.roles import Role
 
 
 @dataclass(frozen=True)
