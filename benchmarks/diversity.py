@@ -23,8 +23,8 @@ from tests.support.diversity_servers import Lite, Service, running
 from rdiverse.diversity.client import DiversityClient, Item
 from rdiverse.diversity.memory.milvus import MilvusMemory
 from rdiverse.diversity.memory.milvus_connection import MilvusConnection
-from rdiverse.diversity.sam.sam import Embedded, Origin
-from rdiverse.diversity.scoring import mean_cosines
+from rdiverse.diversity.sam.embedder import Embedded, Origin
+from rdiverse.diversity.scoring.penalties import mean_cosines
 from rdiverse.selfplay.repetition import cluster
 
 DIMENSION = 1536

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from tests.support.diversity_servers import Lite, Service, eventually, running
 
 from rdiverse.diversity.client import DiversityClient, Item, RpcFailure
-from rdiverse.grpcio_kit.access_tokens import Tokens, TokensFileError
+from rdiverse.grpcio_kit.access_tokens import AccessTokens, TokensFileError
 from rdiverse.grpcio_kit.tls import TlsFolder
 
 ITEMS = [Item("one", vector=np.eye(8)[0], answer="1", share=0.5)]
@@ -162,7 +162,7 @@ ZEROS = "0" * 64
 def test_a_list_of_tokens_that_is_none_is_refused(tmp_path, text):
     (tmp_path / "tokens.yaml").write_text(text)
     with pytest.raises(TokensFileError, match=r"tokens\.yaml"):
-        Tokens(tmp_path / "tokens.yaml")
+        AccessTokens(tmp_path / "tokens.yaml")
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")

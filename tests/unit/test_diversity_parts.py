@@ -8,6 +8,7 @@ from rdiverse.diversity.memory.ledger import Batch, Entry, Record
 from rdiverse.diversity.memory.milvus_rows import part_rows, sum_of
 from rdiverse.diversity.memory.replay import draw
 from rdiverse.diversity.sam.cache import SamCache, content_key
+from rdiverse.diversity.sam.program import ProgramError
 
 FROZEN = [(1, 3), (2, 1), (1, 2), (1, 4)]
 
@@ -57,11 +58,13 @@ class TestCache:
     def test_it_survives_a_restart(self, tmp_path):
         key, vector = content_key("program", "question", "coder-1"), np.arange(4, dtype=np.float32)
         first = SamCache(tmp_path / "cache.sqlite")
-        first.keep_programs({key: ("def f(): return 1", "")})
+        first.keep_programs({key: "def f(): return 1", b"none": ProgramError("no program")})
         first.keep_vectors({key: vector})
         first.close()
         second = SamCache(tmp_path / "cache.sqlite")
-        assert second.programs([key, b"other"]) == {key: ("def f(): return 1", "")}
+        programs = second.programs([key, b"other", b"none"])
+        assert {name: str(made) for name, made in programs.items()} == {key: "def f(): return 1", b"none": "no program"}
+        assert isinstance(programs[b"none"], ProgramError)
         np.testing.assert_array_equal(second.vectors([key])[key], vector)
         second.close()
 
@@ -80,6 +83,6 @@ class TestCache:
         cache = SamCache(tmp_path / "cache.sqlite")
         keys = [bytes([number]) for number in range(5)]
         for key in keys:
-            cache.keep_programs({key: ("p", "")})
+            cache.keep_programs({key: "p"})
         assert sorted(cache.programs(keys)) == keys[2:]
         cache.close()

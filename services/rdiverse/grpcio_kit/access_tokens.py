@@ -57,7 +57,7 @@ EVERYTHING = Scope(("*",), frozenset({"read", "write"}))
 """The scope of every caller where no tokens are asked for."""
 
 
-class Tokens:
+class AccessTokens:
     """The server's list. A change that cannot be read leaves the list before it in force."""
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +67,7 @@ class Tokens:
         self._scopes = _read(path)
 
     @classmethod
-    def from_environment(cls) -> "Tokens | None":
+    def from_environment(cls) -> "AccessTokens | None":
         """The list named by RDIVERSE_TOKENS_FILE, None without one. Raises TokensFileError or OSError."""
         path = os.environ.get(TOKENS_VARIABLE)
         return cls(Path(path)) if path else None
@@ -107,7 +107,7 @@ class Tokens:
 class TokenInterceptor(grpc.aio.ServerInterceptor):
     """Turns callers without a known token away, health checks and reflection apart."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
 
     async def intercept_service(

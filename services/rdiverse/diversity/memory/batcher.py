@@ -20,7 +20,7 @@ class _Asked(Generic[W, R]):
     answer: "asyncio.Future[R]"
 
 
-class Together(Generic[W, R]):
+class Batcher(Generic[W, R]):
     """To be used inside one event loop.
 
     `work(all that is wanted, seconds)` runs in `pool` and gives one result for each; `at_once` of these run at the same

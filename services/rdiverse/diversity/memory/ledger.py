@@ -23,8 +23,15 @@ class DigestMismatchError(ValueError):
     """The iteration was committed with another digest."""
 
 
-class UnknownRunError(KeyError):
+class UnknownRunError(LookupError):
     """No memory under this run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"run {run} has no memory")
+
+
+class StaleRevisionError(ValueError):
+    """The memory is older than what the caller has seen."""
 
 
 class IncompatibleError(ValueError):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdiverse.diversity import metrics
-from rdiverse.diversity.memory.batcher import Together
-from rdiverse.diversity.memory.ledger import Ledger, Record
+from rdiverse.diversity.memory.batcher import Batcher
+from rdiverse.diversity.memory.ledger import Ledger, Record, StaleRevisionError, UnknownRunError
 from rdiverse.diversity.memory.protocol import Key, Memory, MemoryUnavailableError, Nearest, Seen
 from rdiverse.diversity.memory.replay import draw
 
@@ -33,12 +33,23 @@ class Reads:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._pool = ThreadPoolExecutor(_THREADS, "memory")
-        self._ledgers = Together(self._read_ledger, self._pool, _LEDGERS_AT_ONCE, _MOST_CALLERS)
-        self._searches = Together(self._search, self._pool, _SEARCHES_AT_ONCE, _MOST_QUERIES)
+        self._ledgers = Batcher(self._read_ledger, self._pool, _LEDGERS_AT_ONCE, _MOST_CALLERS)
+        self._searches = Batcher(self._search, self._pool, _SEARCHES_AT_ONCE, _MOST_QUERIES)
 
-    async def ledger(self, run: str, seconds: float) -> Ledger | None:
-        """See Memory.ledger."""
-        return await _in_time(self._ledgers.ask(run, run, seconds))
+    async def ledger(self, run: str, seconds: float, min_revision: int = 0) -> Ledger | None:
+        """The run's ledger, None when it has no memory (any more). Raises StaleRevisionError below `min_revision`."""
+        found = await _in_time(self._ledgers.ask(run, run, seconds))
+        revision = found.revision if found else 0
+        if revision < min_revision:
+            raise StaleRevisionError(f"run {run} is at revision {revision}, not yet at {min_revision}")
+        return None if found is None or found.deleted else found
+
+    async def existing(self, run: str, seconds: float, min_revision: int = 0) -> Ledger:
+        """As `ledger`. Raises UnknownRunError when the run has no memory."""
+        found = await self.ledger(run, seconds, min_revision)
+        if found is None:
+            raise UnknownRunError(run)
+        return found
 
     async def ledgers(self, seconds: float) -> list[Ledger]:
         """See Memory.ledgers."""

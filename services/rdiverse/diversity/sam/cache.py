@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rdiverse.diversity.sam.program import ProgramError
+
 log = logging.getLogger(__name__)
 
 MAX_PROGRAMS = 2_000_000
@@ -44,22 +46,24 @@ class SamCache:
             path.replace(path.with_suffix(".damaged"))
             self._database = _open(path)
 
-    def programs(self, keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
-        """(program, why there is none) by key, for those that are known."""
-        return {key: (program, failure) for key, program, failure in self._read("program, failure", "programs", keys)}
+    def programs(self, keys: Sequence[bytes]) -> dict[bytes, str | ProgramError]:
+        """Programs, or why there is none, by key, for those that are known."""
+        found = self._read("program, failure", "programs", keys)
+        return {key: program or ProgramError(failure) for key, program, failure in found}
 
-    def vectors(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    def vectors(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32] | ProgramError]:
         """Unit vectors (dimension,) by key, for those that are known."""
         return {key: np.frombuffer(vector, dtype="<f4") for key, vector in self._read("vector", "vectors", keys)}
 
-    def keep_programs(self, programs: Mapping[bytes, tuple[str, str]]) -> None:
-        """Remember (program, why there is none) by key."""
-        self._write("programs(key, program, failure) VALUES (?, ?, ?)", [(key, *both) for key, both in programs.items()])
+    def keep_programs(self, programs: Mapping[bytes, str | ProgramError]) -> None:
+        """Remember programs, or why there is none, by key."""
+        rows = [(key, "", str(made)) if isinstance(made, ProgramError) else (key, made, "") for key, made in programs.items()]
+        self._write("programs(key, program, failure) VALUES (?, ?, ?)", rows)
         self._forget("programs", MAX_PROGRAMS)
 
-    def keep_vectors(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
-        """Remember unit vectors (dimension,) by key."""
-        rows = [(key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()]
+    def keep_vectors(self, vectors: Mapping[bytes, NDArray[np.float32] | ProgramError]) -> None:
+        """Remember unit vectors (dimension,) by key; why there is none is found out again."""
+        rows = [(key, made.astype("<f4").tobytes()) for key, made in vectors.items() if not isinstance(made, ProgramError)]
         self._write("vectors(key, vector) VALUES (?, ?)", rows)
         self._forget("vectors", MAX_VECTORS)
 

@@ -1,4 +1,4 @@
-"""What was made a moment ago, at hand without a thread or a file. To be used by one thread."""
+"""What was used last, at hand without a thread or a file. To be used by one thread."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -8,25 +8,24 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
-    """The `most` values that were used last."""
+class LruCache(Generic[K, V]):
+    """The `maxsize` values that were used last."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
         self._values: OrderedDict[K, V] = OrderedDict()
 
-    def of(self, keys: Iterable[K]) -> dict[K, V]:
+    def get_many(self, keys: Iterable[K]) -> dict[K, V]:
         """The values of those keys that are known."""
         found = {}
         for key in keys:
-            value = self._values.get(key)
-            if value is not None:
+            if key in self._values:
                 self._values.move_to_end(key)
-                found[key] = value
+                found[key] = self._values[key]
         return found
 
-    def keep(self, values: Mapping[K, V]) -> None:
-        """Remember values, and forget the oldest beyond `most`."""
+    def update(self, values: Mapping[K, V]) -> None:
+        """Remember values, and forget those used longest ago beyond `maxsize`."""
         self._values.update(values)
-        while len(self._values) > self._most:
+        while len(self._values) > self._maxsize:
             self._values.popitem(last=False)

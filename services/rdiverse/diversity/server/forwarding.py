@@ -8,10 +8,10 @@ import grpc.aio
 from grpc_status import rpc_status
 
 from rdiverse.diversity.memory.protocol import Memory
-from rdiverse.diversity.sam.sam import Sam
-from rdiverse.diversity.server.requests import left
+from rdiverse.diversity.sam.embedder import SamEmbedder
+from rdiverse.diversity.server.requests import remaining_seconds
 from rdiverse.diversity.server.servicer import DiversityServicer
-from rdiverse.grpcio_kit.access_tokens import Tokens
+from rdiverse.grpcio_kit.access_tokens import AccessTokens
 from rdiverse.grpcio_kit.aio_client import aio_channel
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
 from rdiverse.v1 import diversity_pb2 as pb
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class ReplicaServicer(DiversityServicer):
     """Commit, Rollback and DeleteRun go to the writer; what it answers, errors included, is passed on."""
 
-    def __init__(self, sam: Sam, memory: Memory, writer_address: str, tokens: Tokens | None = None) -> None:
+    def __init__(self, sam: SamEmbedder, memory: Memory, writer_address: str, tokens: AccessTokens | None = None) -> None:
         super().__init__(sam, memory, tokens)
         self._writer = DiversityServiceStub(aio_channel(writer_address))
 
@@ -43,7 +43,7 @@ class ReplicaServicer(DiversityServicer):
 def _call(context: Any) -> dict[str, Any]:
     """The caller's time and token hold for the writer too."""
     token = [(key, value) for key, value in context.invocation_metadata() or () if key == "authorization"]
-    return {"timeout": left(context), "metadata": tuple(token)}
+    return {"timeout": remaining_seconds(context), "metadata": tuple(token)}
 
 
 async def _passed_on(call: Awaitable[T], context: Any) -> T:

@@ -15,12 +15,12 @@ from rdiverse.diversity.memory.milvus import MilvusMemory
 from rdiverse.diversity.memory.milvus_connection import MilvusConnection
 from rdiverse.diversity.memory.protocol import MemoryUnavailableError, NotTheWriterError
 from rdiverse.diversity.sam.cache import SamCache
-from rdiverse.diversity.sam.language_model import Coder, ModelEncoder
-from rdiverse.diversity.sam.sam import Sam
+from rdiverse.diversity.sam.embedder import SamEmbedder
+from rdiverse.diversity.sam.remote_models import RemoteCoder, RemoteEncoder
 from rdiverse.diversity.server.forwarding import ReplicaServicer
 from rdiverse.diversity.server.servicer import DiversityServicer
 from rdiverse.diversity.server.writer import WRITER_VARIABLE, writer_lock
-from rdiverse.grpcio_kit.access_tokens import TokenInterceptor, Tokens
+from rdiverse.grpcio_kit.access_tokens import AccessTokens, TokenInterceptor
 from rdiverse.grpcio_kit.server import Serving
 from rdiverse.v1 import diversity_pb2
 from rdiverse.v1.diversity_pb2_grpc import add_DiversityServiceServicer_to_server
@@ -70,7 +70,7 @@ async def _serve(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(8, "work"))
     memory = MilvusMemory(connection)
     sam = _sam(config, cache)
-    tokens = Tokens.from_environment()
+    tokens = AccessTokens.from_environment()
     if writer_address:
         servicer: DiversityServicer = ReplicaServicer(sam, memory, writer_address, tokens)
     else:
@@ -85,15 +85,15 @@ async def _serve(
         watch.result()
 
 
-def _sam(config: RunConfig, cache: SamCache) -> Sam:
+def _sam(config: RunConfig, cache: SamCache) -> SamEmbedder:
     coder_address, encoder_address = os.environ.get(CODER_VARIABLE), os.environ.get(ENCODER_VARIABLE)
     encoder = None
     if config.encoder.kind == "model":
         if not encoder_address:
             raise ValueError(f"{ENCODER_VARIABLE} is not set, and encoder.kind = model needs a server that embeds")
-        encoder = ModelEncoder(encoder_address)
-    coder = Coder(coder_address, config.prompts.coder.template, config.coder.max_tokens) if coder_address else None
-    return Sam(coder, encoder, config.encoder.dimension, cache)
+        encoder = RemoteEncoder(encoder_address)
+    coder = RemoteCoder(coder_address, config.prompts.coder.template, config.coder.max_tokens) if coder_address else None
+    return SamEmbedder(coder, encoder, config.encoder.dimension, cache)
 
 
 async def _watch(serving: Serving, memory: MilvusMemory, *, claims: bool) -> None:

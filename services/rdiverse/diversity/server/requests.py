@@ -1,9 +1,8 @@
 """What a call brings: its batch, within bounds, and its time."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
-from rdiverse.diversity.sam.sam import Given
 from rdiverse.diversity.server import rules
 from rdiverse.grpcio_kit.errors import InvalidFieldError
 from rdiverse.v1 import diversity_pb2 as pb
@@ -14,7 +13,7 @@ _MARGIN_SECONDS, _MARGIN_SHARE = 0.25, 0.05
 """Kept back from the caller's deadline, so that the answer why arrives before it."""
 
 
-def left(context: Any) -> float:
+def remaining_seconds(context: Any) -> float:
     """Seconds until the caller gives up."""
     remaining = context.time_remaining()
     if remaining is None:
@@ -31,7 +30,7 @@ async def read_batch(requests: AsyncIterator[Any], header_type: type[Any], most:
         kind = request.WhichOneof("payload")
         if kind == "header":
             if header is not None:
-                raise InvalidFieldError("header", "comes once, first")
+                raise InvalidFieldError("header", "must be sent once, as the first message")
             header = request.header
         elif kind == "chunk":
             if header is None:
@@ -40,18 +39,13 @@ async def read_batch(requests: AsyncIterator[Any], header_type: type[Any], most:
             items.extend(request.chunk.items)
             size += request.ByteSize()
             if len(items) > most:
-                raise InvalidFieldError("items", f"are more than {most}")
+                raise InvalidFieldError("items", f"must be at most {most}")
             if size > rules.MAX_CALL_BYTES:
-                raise InvalidFieldError("items", f"have more than {rules.MAX_CALL_BYTES} bytes")
+                raise InvalidFieldError("items", f"must have at most {rules.MAX_CALL_BYTES} bytes")
         else:
-            raise InvalidFieldError("payload", "is empty")
+            raise InvalidFieldError("payload", "must hold a header or a chunk")
     if not isinstance(header, header_type):
-        raise InvalidFieldError("header", "is missing")
+        raise InvalidFieldError("header", "must be sent")
     if not items:
-        raise InvalidFieldError("items", "are none")
+        raise InvalidFieldError("items", "must hold at least one item")
     return header, items
-
-
-def given(items: Sequence[pb.Item], check: Callable[[str, pb.Item], Given]) -> list[Given]:
-    """What the items bring, each checked under its name. Raises InvalidFieldError."""
-    return [check(f"items[{index}]", item) for index, item in enumerate(items)]

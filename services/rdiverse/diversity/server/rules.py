@@ -2,12 +2,11 @@
 
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.sam.sam import Given, Representation
+from rdiverse.diversity.sam.embedder import Embeddable, Representation
 from rdiverse.grpcio_kit.errors import InvalidFieldError
 from rdiverse.v1 import diversity_pb2 as pb
 
@@ -98,26 +97,16 @@ def vector(field: str, value: bytes) -> NDArray[np.float32] | None:
     return unit
 
 
-def item(field: str, value: pb.Item) -> Given:
+def item(field: str, value: pb.Item) -> Embeddable:
     """What an item brings to be embedded."""
     question = text(f"{field}.question", value.question, least=1)
     if not question.strip():
         raise InvalidFieldError(f"{field}.question", "is blank")
-    return Given(question, text(f"{field}.program", value.program), vector(f"{field}.vector", value.vector))
+    return Embeddable(question, text(f"{field}.program", value.program), vector(f"{field}.vector", value.vector))
 
 
-def committed_item(field: str, value: pb.Item) -> Given:
+def committed_item(field: str, value: pb.Item) -> Embeddable:
     """As `item`, with the fields that only a commit reads."""
     text(f"{field}.answer", value.answer)
     number(f"{field}.share", value.share, 0, 1)
     return item(field, value)
-
-
-def same_dimension(items: Sequence[Given], expected: int) -> int:
-    """Components that all vectors brought have (and the memory, if `expected`); 0 when none are known."""
-    for index, given in enumerate(items):
-        if given.vector is not None:
-            expected = expected or len(given.vector)
-            if len(given.vector) != expected:
-                raise InvalidFieldError(f"items[{index}].vector", f"has {len(given.vector)} components, must have {expected}")
-    return expected

@@ -30,7 +30,7 @@ _RETRY_SEED = 1
 _ATTEMPTS = 2
 
 
-class _Model:
+class _RemoteModel:
     """What coder and encoder share: a channel, and the version of the weights behind it."""
 
     def __init__(self, name: str, address: str) -> None:
@@ -64,7 +64,7 @@ class _Model:
         return DependencyUnavailableError(self._name, f"does not answer ({error.code().name})")
 
 
-class Coder(_Model):
+class RemoteCoder(_RemoteModel):
     """Writes the program that solves a question. `LanguageModel.Generate` at temperature 0, batched."""
 
     def __init__(self, address: str, prompt: PromptTemplate, max_tokens: int) -> None:
@@ -77,15 +77,15 @@ class Coder(_Model):
         """Changes whenever the coder may write other programs."""
         return f"{await self.weights()}-{self._asked}"
 
-    async def programs(self, questions: Sequence[str], seconds: float) -> list[str | ProgramError]:
-        """One program a question, or why there is none after one retry. Raises DependencyUnavailableError."""
-        results: list[str | ProgramError] = [ProgramError("the coder wrote nothing")] * len(questions)
-        waiting = list(range(len(questions)))
+    async def make(self, texts: Sequence[str], seconds: float) -> list[str | ProgramError]:
+        """One program a question of `texts`, or why there is none after one retry. Raises DependencyUnavailableError."""
+        results: list[str | ProgramError] = [ProgramError("the coder wrote nothing")] * len(texts)
+        waiting = list(range(len(texts)))
         end = time.monotonic() + seconds
         for attempt in range(_ATTEMPTS):
             for start in range(0, len(waiting), _PROMPTS_AT_ONCE):
                 some = waiting[start : start + _PROMPTS_AT_ONCE]
-                written = await self._generate([questions[index] for index in some], attempt, end - time.monotonic())
+                written = await self._generate([texts[index] for index in some], attempt, end - time.monotonic())
                 for index, result in zip(some, written, strict=True):
                     results[index] = result
             waiting = [index for index in waiting if isinstance(results[index], ProgramError)]
@@ -122,7 +122,7 @@ class Coder(_Model):
         return results
 
 
-class ModelEncoder(_Model):
+class RemoteEncoder(_RemoteModel):
     """Embeds texts by a model. `LanguageModel.Embed`, batched."""
 
     def __init__(self, address: str) -> None:
@@ -132,7 +132,7 @@ class ModelEncoder(_Model):
         """Changes whenever the encoder may give other vectors."""
         return f"model-{await self.weights()}"
 
-    async def encode(self, texts: Sequence[str], seconds: float) -> list[NDArray[np.float32] | ProgramError]:
+    async def make(self, texts: Sequence[str], seconds: float) -> list[NDArray[np.float32] | ProgramError]:
         """One unit vector (dimension,) a text, or why there is none. Raises DependencyUnavailableError."""
         results: list[NDArray[np.float32] | ProgramError] = []
         end = time.monotonic() + seconds

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdiverse.diversity.memory.protocol import Key, Seen
-from rdiverse.diversity.sam.sam import Embedded
+from rdiverse.diversity.sam.embedder import Embedded
 from rdiverse.selfplay.repetition import bleu_clusters, cosine_clusters, p_rep
 from rdiverse.selfplay.rewards import PenaltyConstants, largest_map_penalty, map_penalty
 
