@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.diversity_in_memory import InMemory
 from tests.support.diversity_oracle import expected_scores
 
-from rdiverse.diversity.memory.in_memory import InMemory
 from rdiverse.diversity.memory.ledger import IncompatibleError, OutOfOrderError, StaleRevisionError, UnknownRunError
 from rdiverse.diversity.memory.reads import Reads
 from rdiverse.diversity.sam.cache import SamCache

@@ -8,7 +8,7 @@
 import hashlib
 import os
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +18,7 @@ import grpc
 import grpc.aio
 
 from rdiverse.grpcio_kit.errors import ServiceError
+from rdiverse.grpcio_kit.handlers import Continuation
 from rdiverse.v1.errors_pb2 import ErrorReason
 
 TOKENS_VARIABLE = "RDIVERSE_TOKENS_FILE"
@@ -49,7 +50,7 @@ class Scope:
         if not self.allows(run, verb):
             raise ServiceError(
                 grpc.StatusCode.PERMISSION_DENIED, ErrorReason.ERROR_REASON_NOT_AUTHORIZED,
-                f"the token's scope does not let it {verb} run {run}",
+                f"the token must be allowed to {verb} run {run}",
             )  # fmt: skip
 
 
@@ -72,17 +73,16 @@ class AccessTokens:
         path = os.environ.get(TOKENS_VARIABLE)
         return cls(Path(path)) if path else None
 
-    def scope(self, context: Any) -> Scope:
-        """The scope of a call's token. Raises UNAUTHENTICATED when it has none or an unknown one."""
-        return self._of(dict(context.invocation_metadata() or ()))
-
-    def _of(self, metadata: Mapping[str, str | bytes]) -> Scope:
-        kind, _, token = str(metadata.get("authorization", "")).partition(" ")
-        # Comparing digests of a secret: equal or not, what the time tells is nothing about the token.
+    def scope(self, metadata: Iterable[Any] | None) -> Scope:
+        """The scope of the token in a call's metadata. Raises UNAUTHENTICATED when there is none or an unknown one."""
+        kind, _, token = str(dict(metadata or ()).get("authorization", "")).partition(" ")
+        # Digests of a secret are compared: what the time of that tells is nothing about the token.
         scope = self._present().get(hashlib.sha256(token.strip().encode()).hexdigest()) if kind.lower() == "bearer" else None
         if scope is None:
             raise ServiceError(
-                grpc.StatusCode.UNAUTHENTICATED, ErrorReason.ERROR_REASON_NOT_AUTHORIZED, "a known bearer token is needed"
+                grpc.StatusCode.UNAUTHENTICATED,
+                ErrorReason.ERROR_REASON_NOT_AUTHORIZED,
+                "a known bearer token must be sent",
             )
         return scope
 
@@ -111,22 +111,12 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
         self._tokens = tokens
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Check the call before its method is looked up, so that names cannot be probed."""
         if not handler_call_details.method.startswith(_OPEN_SERVICES):
-            self._tokens.scope(_Details(handler_call_details))
+            self._tokens.scope(handler_call_details.invocation_metadata)
         return await continuation(handler_call_details)
-
-
-class _Details:
-    def __init__(self, details: Any) -> None:
-        self._metadata = details.invocation_metadata
-
-    def invocation_metadata(self) -> Any:
-        return self._metadata
 
 
 def client_metadata(path: Path | None = None) -> tuple[tuple[str, str], ...]:
@@ -144,7 +134,7 @@ def _read(path: Path) -> dict[str, Scope]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TokensFileError(f"{path}: is not YAML") from error
+        raise TokensFileError(f"{path}: must be YAML") from error
     if not isinstance(entries, list):
         raise TokensFileError(f"{path}: must hold a list of tokens")
     return dict(_entry(path, number, entry) for number, entry in enumerate(entries))

@@ -1,34 +1,11 @@
-"""How rdiverse's asyncio code calls: the channel of `client.channel` in its asyncio form."""
+"""The failures of asyncio calls, in the shape of blocking ones."""
 
-import json
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from rdiverse.grpcio_kit.client import MAX_MESSAGE_BYTES, RpcFailure
-from rdiverse.grpcio_kit.tls import TlsFolder
-
-
-def aio_channel(address: str, tls: TlsFolder | None = None, max_message_bytes: int = MAX_MESSAGE_BYTES) -> grpc.aio.Channel:
-    """Open a channel to host:port or dns:///name:port; calls are spread over all addresses of a name.
-
-    Plain text unless `tls` or the environment (RDIVERSE_TLS_DIR) names certificates.
-    """
-    options = [
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
-        ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
-        ("grpc.enable_http_proxy", 0),
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2000),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
-    ]
-    tls = tls or TlsFolder.from_environment()
-    if tls:
-        return grpc.aio.secure_channel(address, tls.channel_credentials(), options)
-    return grpc.aio.insecure_channel(address, options)
+from rdiverse.grpcio_kit.client import RpcFailure
 
 
 def aio_failure(method: str, address: str, error: grpc.aio.AioRpcError) -> RpcFailure:

@@ -1,6 +1,5 @@
-"""How rdiverse's clients call: channels, deadlines, bounded retries, errors that say where and what. Imports only grpc."""
+"""How rdiverse's clients call: deadlines, bounded retries, errors that say where and what. Imports only grpc."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -9,11 +8,11 @@ import grpc
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
+from rdiverse.grpcio_kit.channels import channel
 from rdiverse.grpcio_kit.tls import TlsFolder
 
 T = TypeVar("T")
 
-MAX_MESSAGE_BYTES = 64 * 2**20
 RETRY_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
@@ -34,7 +33,7 @@ class RpcFailure(RuntimeError):  # noqa: N818  a call failed; the name is what o
         self.fields: list[tuple[str, str]] = []
         """(field, what is wrong with it), when the request was refused for that."""
         self.retry_seconds: float | None = None
-        """When the server would be asked again, if it said so."""
+        """When the server would be asked again (RetryInfo), if it said so. Nobody waits by it yet."""
         self._read_details(call)
         reason = f" ({self.reason})" if self.reason else ""
         super().__init__(f"{method} at {address}: {self.code.name}{reason}: {self.message}")
@@ -54,30 +53,19 @@ class RpcFailure(RuntimeError):  # noqa: N818  a call failed; the name is what o
                 self.retry_seconds = retry.retry_delay.ToNanoseconds() / 1e9
 
 
-def channel(
-    address: str, tls: TlsFolder | None = None, max_message_bytes: int = MAX_MESSAGE_BYTES, server_name: str = ""
-) -> grpc.Channel:
-    """Open a channel to host:port or dns:///name:port; calls are spread over all addresses of a name.
+class Backoff:
+    """How long a call that may be made twice is made again: after UNAVAILABLE, at most `seconds`, with growing pauses."""
 
-    Plain text unless `tls` or the environment (RDIVERSE_TLS_DIR) names certificates. `server_name`: the name that the
-    server's certificate must bear when `address` is a pod's, which no certificate names.
-    """
-    options = [
-        ("grpc.max_receive_message_length", max_message_bytes),
-        ("grpc.max_send_message_length", max_message_bytes),
-        ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
-        ("grpc.enable_http_proxy", 0),  # services of one cluster or machine; a proxy of the environment is for the world
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.max_reconnect_backoff_ms", 2000),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
-    ]
-    tls = tls or TlsFolder.from_environment()
-    if tls:
-        if server_name:
-            options.append(("grpc.ssl_target_name_override", server_name))
-        return grpc.secure_channel(address, tls.channel_credentials(), options)
-    return grpc.insecure_channel(address, options)
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._pause = _FIRST_PAUSE
+
+    def pause_after(self, failure: RpcFailure) -> float:
+        """Seconds to wait before the next attempt. Raises the failure when there is to be none."""
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        if failure.code is not grpc.StatusCode.UNAVAILABLE or time.monotonic() + pause >= self._end:
+            raise failure
+        return pause
 
 
 class Caller:
@@ -106,17 +94,12 @@ class Caller:
 
         Only for calls that change nothing or may be made twice. Raises RpcFailure.
         """
-        begin = time.monotonic()
-        pause = _FIRST_PAUSE
+        begin, backoff = time.monotonic(), Backoff(min(timeout, self._retry_seconds))
         while True:
             try:
                 return self.once(method, call, timeout - (time.monotonic() - begin))
             except RpcFailure as failure:
-                left = min(timeout, self._retry_seconds) - (time.monotonic() - begin)
-                if failure.code is not grpc.StatusCode.UNAVAILABLE or left <= pause:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                time.sleep(backoff.pause_after(failure))
 
     def stream(self, method: str, call: Callable[[float], Iterator[T]], timeout: float) -> Iterator[T]:
         """Give the responses of `call(timeout)`, not retried. Closing the iterator cancels the call. Raises RpcFailure."""
@@ -131,18 +114,15 @@ class Caller:
 
     def stream_idempotent(self, method: str, call: Callable[[float], Iterator[T]], timeout: float) -> Iterator[T]:
         """As `stream`, begun again after UNAVAILABLE as `idempotent` does, as long as nothing was given yet."""
-        begin = time.monotonic()
-        pause = _FIRST_PAUSE
-        given = False
+        begin, backoff = time.monotonic(), Backoff(min(timeout, self._retry_seconds))
+        answered = False
         while True:
             try:
                 for response in self.stream(method, call, timeout - (time.monotonic() - begin)):
-                    given = True
+                    answered = True
                     yield response
                 return
             except RpcFailure as failure:
-                left = min(timeout, self._retry_seconds) - (time.monotonic() - begin)
-                if given or failure.code is not grpc.StatusCode.UNAVAILABLE or left <= pause:
+                if answered:
                     raise
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                time.sleep(backoff.pause_after(failure))

@@ -4,7 +4,8 @@ import contextlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import grpc
@@ -13,10 +14,9 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from rdiverse.grpcio_kit.errors import InternalError, OverloadedError, ServiceError, UndecodableError
+from rdiverse.grpcio_kit.handlers import Behaviour, Continuation, Deserializer, wrap
 
 log = logging.getLogger(__name__)
-
-_Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]]
 
 
 class _Undecodable:
@@ -38,7 +38,7 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         self._running: Counter[str] = Counter()
 
     async def intercept_service(
-        self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Wrap the method's handler. An inner interceptor may raise ServiceError instead of giving a handler."""
         method = handler_call_details.method
@@ -46,38 +46,25 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
         except ServiceError as error:
             return grpc.stream_unary_rpc_method_handler(_refusing(error))
-        return None if handler is None else self._wrapped(handler, method)
+        if handler is None:
+            return None
+        return wrap(handler, partial(self._single, method), partial(self._streaming, method), _tolerant)
 
-    def _wrapped(self, handler: Any, method: str) -> "grpc.RpcMethodHandler[Any, Any]":
-        make = getattr(
-            grpc,
-            f"{'stream' if handler.request_streaming else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
-            "_rpc_method_handler",
-        )
-        behaviour = (
-            handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
-        )  # exactly one is set
-        wrap = self._streaming if handler.response_streaming else self._single
-        deserialiser = _tolerant(handler.request_deserializer)
-        return make(  # type: ignore[no-any-return]
-            wrap(behaviour, method, request_streaming=handler.request_streaming), deserialiser, handler.response_serializer
-        )
-
-    def _single(self, behaviour: Any, method: str, *, request_streaming: bool) -> Any:
+    def _single(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Any) -> Any:
             try:
                 with self._counted(method):
-                    return await behaviour(_checked(request, streaming=request_streaming), context)
+                    return await behaviour(_checked(request), context)
             except Exception as error:  # noqa: BLE001  the outermost place: every fault becomes a status here
                 await _abort(context, error, method)
 
         return call
 
-    def _streaming(self, behaviour: Any, method: str, *, request_streaming: bool) -> Any:
+    def _streaming(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Any) -> AsyncIterator[Any]:
             try:
                 with self._counted(method):
-                    result = behaviour(_checked(request, streaming=request_streaming), context)
+                    result = behaviour(_checked(request), context)
                     if not hasattr(result, "__aiter__"):  # a coroutine that writes to the context
                         await result
                         return
@@ -93,7 +80,7 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
     def _counted(self, method: str) -> Iterator[None]:
         limit = self._limits.get(method)
         if limit is not None and self._running[method] >= limit:
-            raise OverloadedError(f"{method} runs {limit} times already, which is its limit")
+            raise OverloadedError(f"{method} already runs {limit} calls, its limit")
         self._running[method] += 1
         try:
             yield
@@ -118,7 +105,7 @@ def _refusing(error: ServiceError) -> Any:
     return call
 
 
-def _tolerant(deserialise: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+def _tolerant(deserialise: Deserializer) -> Deserializer:
     if deserialise is None:
         return None
 
@@ -136,8 +123,8 @@ def _message_type(deserialise: Any) -> str:
     return getattr(descriptor, "full_name", "request")
 
 
-def _checked(request: Any, *, streaming: bool) -> Any:
-    if streaming:
+def _checked(request: Any) -> Any:
+    if hasattr(request, "__aiter__"):
         return _checked_stream(request)
     if isinstance(request, _Undecodable):
         raise UndecodableError(request.message_type)

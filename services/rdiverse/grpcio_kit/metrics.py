@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 from wsgiref.simple_server import WSGIServer
 
@@ -17,6 +18,8 @@ import grpc
 import grpc.aio
 import prometheus_client
 from prometheus_client import Counter, Histogram
+
+from rdiverse.grpcio_kit.handlers import Behaviour, Continuation, wrap
 
 SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 BYTES = (1024.0, 16_384.0, 262_144.0, 4_194_304.0, 67_108_864.0)
@@ -36,22 +39,12 @@ class CallMetrics(grpc.aio.ServerInterceptor):
     """Measures every method that the server has; to be the outermost interceptor. Names that callers invent are not counted."""
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Wrap the method's handler."""
-        handler: Any = await continuation(handler_call_details)
-        if handler is None:
-            return None
+        handler = await continuation(handler_call_details)
         method = handler_call_details.method.lstrip("/")
-        if handler.response_streaming:
-            make = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
-            behaviour = _streaming(handler.stream_stream or handler.unary_stream, method)
-        else:
-            make = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-            behaviour = _single(handler.stream_unary or handler.unary_unary, method)
-        return make(behaviour, handler.request_deserializer, handler.response_serializer)
+        return handler and wrap(handler, partial(_single, method), partial(_streaming, method))
 
 
 def serve_metrics(host: str, port: int) -> tuple[WSGIServer, threading.Thread]:
@@ -93,7 +86,7 @@ def _measured(method: str, context: Any) -> Iterator[_Call]:
         SENT.labels(method, status).observe(call.sent)
 
 
-def _single(behaviour: Any, method: str) -> Any:
+def _single(method: str, behaviour: Behaviour) -> Behaviour:
     async def call(request: Any, context: Any) -> Any:
         with _measured(method, context) as measured:
             response = await behaviour(measured.count_received(request), context)
@@ -103,7 +96,7 @@ def _single(behaviour: Any, method: str) -> Any:
     return call
 
 
-def _streaming(behaviour: Any, method: str) -> Any:
+def _streaming(method: str, behaviour: Behaviour) -> Behaviour:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
         with _measured(method, context) as measured:
             async with contextlib.aclosing(behaviour(measured.count_received(request), context)) as responses:

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from rdiverse.grpcio_kit.channels import channel
 from rdiverse.grpcio_kit.tls import TlsFolder
 
 SECONDS = 4.0
@@ -20,10 +21,9 @@ def serving(address: str, service: str, name: str, tls: TlsFolder) -> bool:
 
     Raises OSError when a certificate file is missing.
     """
-    options = [("grpc.ssl_target_name_override", name), ("grpc.enable_http_proxy", 0)]
-    with grpc.secure_channel(address, tls.channel_credentials(), options) as channel:
+    with channel(address, tls, name) as opened:
         try:
-            stub: Any = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(opened)
             found = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=SECONDS)
         except grpc.RpcError as error:
             print(f"{address}: {error}", file=sys.stderr)  # noqa: T201  the kubelet shows it in the pod's events
@@ -37,11 +37,11 @@ def main() -> int:
     parser.add_argument("address")
     parser.add_argument("--service", default="")
     parser.add_argument("--name", required=True)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     tls = TlsFolder.from_environment()
     if tls is None:
         parser.error("RDIVERSE_TLS_DIR is not set")
-    return 0 if serving(given.address, given.service, given.name, tls) else 1
+    return 0 if serving(arguments.address, arguments.service, arguments.name, tls) else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
 
+from rdiverse.grpcio_kit.channels import MAX_MESSAGE_BYTES
 from rdiverse.grpcio_kit.interceptor import ServiceInterceptor
 from rdiverse.grpcio_kit.metrics import CallMetrics, serve_metrics
 from rdiverse.grpcio_kit.tls import TlsFolder
@@ -25,8 +26,6 @@ LIVENESS = "liveness"
 
 REFLECTION_VARIABLE = "RDIVERSE_REFLECTION"
 """off: the server does not describe its services to whoever asks."""
-
-MAX_MESSAGE_BYTES = 64 * 2**20
 
 _S = TypeVar("_S")
 
@@ -46,7 +45,6 @@ class Serving:
         limits: Mapping[str, int] | None = None,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         tls: TlsFolder | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
         max_connection_age_seconds: float = 1800,
         grace_seconds: float = 30,
         drain_delay_seconds: float = 0,
@@ -62,8 +60,8 @@ class Serving:
         self._services = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
         options = [
             ("grpc.so_reuseport", 0),  # a taken port is an error, never a second server behind it
-            ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_connection_age_ms", int(max_connection_age_seconds * 1000)),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -13,15 +13,15 @@ import grpc.aio
 from rdiverse.diversity.client import calls
 from rdiverse.diversity.client.calls import Call
 from rdiverse.grpcio_kit.access_tokens import client_metadata
-from rdiverse.grpcio_kit.aio_client import aio_channel, aio_failure
-from rdiverse.grpcio_kit.client import RETRY_SECONDS, Caller, RpcFailure
+from rdiverse.grpcio_kit.aio_client import aio_failure
+from rdiverse.grpcio_kit.channels import aio_channel
+from rdiverse.grpcio_kit.client import RETRY_SECONDS, Backoff, Caller, RpcFailure
 from rdiverse.grpcio_kit.tls import TlsFolder
 from rdiverse.v1.diversity_pb2_grpc import DiversityServiceStub
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _SERVICE = "DiversityService."
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 
 
 def _blocking(build: Callable[P, Call[R]]) -> "Callable[Concatenate[DiversityClient, P], R]":
@@ -82,7 +82,7 @@ class DiversityClient:
         make = self._caller.idempotent if call.repeatable else self._caller.once
         return make(
             _SERVICE + call.method,
-            lambda left: call.read(method(call.request(), timeout=left, metadata=self._token())),
+            lambda seconds: call.read(method(call.request(), timeout=seconds, metadata=self._token())),
             call.timeout,
         )
 
@@ -119,21 +119,17 @@ class AsyncDiversityClient:
     list_runs = _awaited(calls.list_runs)
 
     async def _make(self, call: Call[R]) -> R:
-        begin, pause = time.monotonic(), _FIRST_PAUSE
+        begin, backoff = time.monotonic(), Backoff(min(call.timeout, self._retry_seconds) if call.repeatable else 0)
         while True:
             try:
                 return await self._once(call, call.timeout - (time.monotonic() - begin))
             except RpcFailure as failure:
-                left = min(call.timeout, self._retry_seconds) - (time.monotonic() - begin)
-                if not call.repeatable or failure.code is not grpc.StatusCode.UNAVAILABLE or left <= pause:
-                    raise
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(backoff.pause_after(failure))
 
-    async def _once(self, call: Call[R], left: float) -> R:
+    async def _once(self, call: Call[R], seconds: float) -> R:
         method = getattr(self._stub, call.method)
         try:
-            answer = method(call.request(), timeout=left, metadata=self._token())
+            answer = method(call.request(), timeout=seconds, metadata=self._token())
             return call.read([response async for response in answer] if call.answer_streams else await answer)
         except grpc.aio.AioRpcError as error:
             raise aio_failure(_SERVICE + call.method, self._address, error) from None

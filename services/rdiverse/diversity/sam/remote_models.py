@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rdiverse.diversity.sam.cache import content_key
 from rdiverse.diversity.sam.program import ProgramError, program_of
-from rdiverse.grpcio_kit.aio_client import aio_channel, aio_failure
+from rdiverse.grpcio_kit.aio_client import aio_failure
+from rdiverse.grpcio_kit.channels import aio_channel
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
 from rdiverse.selfplay.prompts import PromptTemplate
 from rdiverse.v1 import language_model_pb2 as pb

@@ -12,7 +12,7 @@ from rdiverse.diversity.sam.embedder import SamEmbedder
 from rdiverse.diversity.server.requests import remaining_seconds
 from rdiverse.diversity.server.servicer import DiversityServicer
 from rdiverse.grpcio_kit.access_tokens import AccessTokens
-from rdiverse.grpcio_kit.aio_client import aio_channel
+from rdiverse.grpcio_kit.channels import aio_channel
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
 from rdiverse.v1 import diversity_pb2 as pb
 from rdiverse.v1.diversity_pb2_grpc import DiversityServiceStub

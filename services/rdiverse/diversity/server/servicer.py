@@ -130,7 +130,7 @@ class DiversityServicer(DiversityServiceServicer):
             return pb.ListRunsResponse(runs=runs)
 
     def _scope(self, context: Any) -> Scope:
-        return self._tokens.scope(context) if self._tokens else EVERYTHING
+        return self._tokens.scope(context.invocation_metadata()) if self._tokens else EVERYTHING
 
     def _authorise(self, context: Any, run: str, verb: Verb) -> None:
         self._scope(context).check(run, verb)
