@@ -21,7 +21,7 @@ from rdiverse.config import RunConfig, SamplingConfig, load_config
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import ModelControlClient, RpcFailure, SolverClient
 from rdiverse.inference.engines.engine import GenerationRequest
-from rdiverse.inference.servicers.judging import Judge
+from rdiverse.inference.servicers.voting import VoteCounter
 from rdiverse.lm.sampling_params import SamplingParams
 from rdiverse.lm.weights import resolve_resource
 from rdiverse.selfplay.prompts import RenderedPrompt
@@ -46,12 +46,12 @@ def measure(engine_name: str) -> dict[str, Any]:
     with server(engine_name) as address, GradingPool() as pool, SolverClient(address) as solver:
         engine = started_engine(config, loop)
         wait_ready(address)
-        judge = Judge(pool)
+        counter = VoteCounter(pool)
         taken = rounds(
             lambda: solver.solve(texts, SAMPLES, seed=SEED, sampling=SAMPLING),
-            lambda: loop.run_until_complete(_bare(engine, judge, config, texts)),
+            lambda: loop.run_until_complete(_bare(engine, counter, config, texts)),
         )
-        judge.close()
+        counter.close()
         loop.run_until_complete(engine.close())
     return figures("overhead_vs_engine", taken)
 
@@ -132,7 +132,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-async def _bare(engine: Any, judge: Judge, config: RunConfig, texts: list[str]) -> None:
+async def _bare(engine: Any, counter: VoteCounter, config: RunConfig, texts: list[str]) -> None:
     """The same completions and votes without a server: what neither can do without."""
     request = GenerationRequest([prompt(config, text) for text in texts], SAMPLES, PARAMS, seed=SEED)
     samples: dict[int, list[str]] = defaultdict(list)
@@ -141,7 +141,7 @@ async def _bare(engine: Any, judge: Judge, config: RunConfig, texts: list[str]) 
         found = samples[completion.prompt_index]
         found.append(completion.text)
         if len(found) == SAMPLES:
-            votes.append(asyncio.ensure_future(judge.votes([found], drop_unboxed=False)))
+            votes.append(asyncio.ensure_future(counter.count([found], drop_unboxed=False)))
     await asyncio.gather(*votes)
 
 

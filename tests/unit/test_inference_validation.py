@@ -47,53 +47,76 @@ def test_what_is_left_out_takes_the_roles_default():
 
 
 @pytest.mark.parametrize(
-    ("request_", "field"),
+    ("read", "message", "field"),
     [
-        (GenerateRequest(prompts=FINE, n=0), "n"),
-        (GenerateRequest(prompts=FINE, n=10_000), "n"),
-        (GenerateRequest(prompts=FINE, n=2, sampling=Sampling(temperature=0)), "n"),
-        (GenerateRequest(n=1), "prompts"),
-        (GenerateRequest(prompts=FINE * 4097, n=1), "prompts"),
-        (GenerateRequest(prompts=[*FINE, Prompt(user="")], n=1), "prompts[1].user"),
-        (GenerateRequest(prompts=[Prompt(user="x" * 2**20)], n=1), "prompts[0].user"),
-        (GenerateRequest(prompts=[Prompt(user="x", system="x" * 65_537)], n=1), "prompts[0].system"),
-        (GenerateRequest(prompts=FINE, n=1, expected_weights="x" * 257), "expected_weights"),
+        (validation.read_generate, GenerateRequest(prompts=FINE, n=0), "n"),
+        (validation.read_generate, GenerateRequest(prompts=FINE, n=10_000), "n"),
+        (validation.read_generate, GenerateRequest(prompts=FINE, n=2, sampling=Sampling(temperature=0)), "n"),
+        (validation.read_generate, GenerateRequest(n=1), "prompts"),
+        (validation.read_generate, GenerateRequest(prompts=FINE * 4097, n=1), "prompts"),
+        (validation.read_generate, GenerateRequest(prompts=[*FINE, Prompt(user="")], n=1), "prompts[1].user"),
+        (validation.read_generate, GenerateRequest(prompts=[Prompt(user="x" * 2**20)], n=1), "prompts[0].user"),
+        (validation.read_generate, GenerateRequest(prompts=[Prompt(user="x", system="x" * 65_537)], n=1), "prompts[0].system"),
+        (validation.read_generate, GenerateRequest(prompts=FINE, n=1, expected_weights="x" * 257), "expected_weights"),
+        (validation.read_propose, ProposeRequest(count=0), "count"),
+        (validation.read_propose, ProposeRequest(count=100_001), "count"),
+        (validation.read_propose, ProposeRequest(count=1, first_index=-1), "first_index"),
+        (validation.read_propose, ProposeRequest(count=2, sampling=Sampling(temperature=0)), "count"),
+        (validation.read_settings, SolveSettings(samples=0), "settings.samples"),
+        (validation.read_settings, SolveSettings(samples=1025), "settings.samples"),
+        (validation.read_settings, SolveSettings(samples=10, sampling=Sampling(temperature=0)), "settings.samples"),
+        (
+            validation.read_settings,
+            SolveSettings(samples=1, sampling=Sampling(temperature=-1)),
+            "settings.sampling.temperature",
+        ),
     ],
 )
-def test_generate_names_the_field(request_, field):
+def test_the_field_that_breaks_its_rule_is_named(read, message, field):
     with pytest.raises(InvalidFieldError) as caught:
-        validation.check_generate(request_, DEFAULTS)
+        read(message, DEFAULTS)
     assert caught.value.fields[0].field == field
 
 
 @pytest.mark.parametrize(
-    ("request_", "field"),
+    ("request_", "text"),
     [
-        (ProposeRequest(count=0), "count"),
-        (ProposeRequest(count=100_001), "count"),
-        (ProposeRequest(count=1, first_index=-1), "first_index"),
-        (ProposeRequest(count=2, sampling=Sampling(temperature=0)), "count"),
+        (GenerateRequest(n=1), "prompts: must hold at least one prompt"),
+        (GenerateRequest(prompts=FINE * 4097, n=1), "prompts: must hold at most 4096 prompts, holds 4097"),
+        (GenerateRequest(prompts=[Prompt()], n=1), "prompts[0].user: must not be empty"),
+        (
+            GenerateRequest(prompts=[Prompt(user="x" * 65_537)], n=1),
+            "prompts[0].user: must have at most 65536 characters, has 65537",
+        ),
+        (GenerateRequest(prompts=FINE, n=1025), "n: must be between 1 and 1024, is 1025"),
+        (
+            GenerateRequest(prompts=FINE, n=1, sampling=Sampling(temperature=11)),
+            "sampling.temperature: must be between 0 and 10, is 11.0",
+        ),
+        (
+            GenerateRequest(prompts=FINE, n=1, sampling=Sampling(top_p=0)),
+            "sampling.top_p: must be above 0 and at most 1, is 0.0",
+        ),
+        (
+            GenerateRequest(prompts=FINE, n=2, sampling=Sampling(temperature=0)),
+            "n: must be 1 at temperature 0, where all completions are the same, is 2",
+        ),
     ],
 )
-def test_propose_names_the_field(request_, field):
+def test_an_error_says_what_must_be_and_what_is(request_, text):
     with pytest.raises(InvalidFieldError) as caught:
-        validation.check_propose(request_, DEFAULTS)
-    assert caught.value.fields[0].field == field
+        validation.read_generate(request_, DEFAULTS)
+    assert str(caught.value) == text
 
 
-@pytest.mark.parametrize(
-    ("settings", "field"),
-    [
-        (SolveSettings(samples=0), "settings.samples"),
-        (SolveSettings(samples=1025), "settings.samples"),
-        (SolveSettings(samples=10, sampling=Sampling(temperature=0)), "settings.samples"),
-        (SolveSettings(samples=1, sampling=Sampling(temperature=-1)), "settings.sampling.temperature"),
-    ],
-)
-def test_solve_settings_name_the_field(settings, field):
-    with pytest.raises(InvalidFieldError) as caught:
-        validation.check_settings(settings, DEFAULTS)
-    assert caught.value.fields[0].field == field
+def test_a_request_becomes_what_an_engine_understands():
+    sampling = Sampling(temperature=0.5)
+    whole = validation.read_propose(ProposeRequest(count=7, first_index=3, seed=0, sampling=sampling), DEFAULTS)
+    assert (whole.n, whole.first_sample, whole.seed, whole.params.temperature, whole.params.top_k) == (7, 3, 0, 0.5, 40)
+    for_each = validation.read_settings(SolveSettings(samples=2, expected_weights="v"), DEFAULTS)
+    assert (for_each.n, for_each.seed, for_each.expected_weights, for_each.allow_too_long) == (2, None, "v", True)
+    asked = validation.read_generate(GenerateRequest(prompts=FINE, n=1, return_logprobs=True), DEFAULTS)
+    assert ([prompt.user for prompt in asked.prompts], asked.logprobs, asked.allow_too_long) == (["x"], True, False)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +138,8 @@ def test_a_chunk_holds_1_to_1024_problems_whose_indices_are_new_in_the_call():
     seen = {3}
     validation.check_chunk(ProblemChunk(problems=[Problem(index=i, question="x") for i in range(4, 1028)]), seen)
     assert seen == set(range(3, 1028))
-    for count in (0, 1025):
-        with pytest.raises(InvalidFieldError, match=f"1 to 1024, not {count}"):
+    for count, fault in ((0, "must hold at least one problem"), (1025, "must hold at most 1024 problems, holds 1025")):
+        with pytest.raises(InvalidFieldError, match=f"chunk.problems: {fault}"):
             validation.check_chunk(ProblemChunk(problems=[Problem(index=2000 + i, question="x") for i in range(count)]), seen)
 
 

@@ -92,6 +92,23 @@ class WrongWeightsError(ServiceError):
         )  # fmt: skip
 
 
+class UnknownModelError(ServiceError):
+    """The server has no model of this name, or none that can do what is asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(grpc.StatusCode.NOT_FOUND, ErrorReason.ERROR_REASON_UNKNOWN_MODEL, message)
+
+
+class BadCheckpointError(ServiceError):
+    """A checkpoint cannot be loaded; the server goes on with the weights it holds."""
+
+    def __init__(self, message: str, present: str) -> None:
+        super().__init__(
+            grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_BAD_CHECKPOINT, message,
+            metadata={"weights": present},
+        )  # fmt: skip
+
+
 class OverloadedError(ServiceError):
     """A limit on concurrent work is reached; the caller may come back."""
 

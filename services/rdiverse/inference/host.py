@@ -2,18 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-
-import grpc
+from typing import TYPE_CHECKING
 
 from rdiverse.config import RunConfig, SamplingConfig
-from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, ServiceError, WrongWeightsError
+from rdiverse.grpcio_kit.errors import (
+    BadCheckpointError,
+    DependencyUnavailableError,
+    InvalidFieldError,
+    UnknownModelError,
+    WrongWeightsError,
+)
 from rdiverse.inference import metrics
 from rdiverse.inference.engines.engine import Completion, Engine, GenerationRequest, PromptTooLongError
 from rdiverse.lm.weights import CheckpointError, resolve_resource
 from rdiverse.selfplay.roles import Role
-from rdiverse.v1.errors_pb2 import ErrorReason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +85,14 @@ class ModelHost:
     async def generate(
         self, request: GenerationRequest, prompt_field: str = "prompts[{}].user"
     ) -> AsyncGenerator[Completion, None]:
-        """The engine's completions, counted; a prompt that is too long becomes INVALID_ARGUMENT naming `prompt_field`."""
+        """The engine's completions, counted.
+
+        Raises WrongWeightsError, UnknownModelError where the engine embeds, InvalidFieldError naming `prompt_field` for a
+        prompt that is too long, and what else the engine raises.
+        """
         if self.engine.embedding_dimension:
-            raise ServiceError(
-                grpc.StatusCode.NOT_FOUND, ErrorReason.ERROR_REASON_UNKNOWN_MODEL, f"this {self.role} embeds and does not write"
-            )
+            raise UnknownModelError(f"this {self.role} embeds and does not write")
+        self.expect(request.expected_weights)
         prompt_tokens, tokens = metrics.PROMPT_TOKENS.labels(self.role), metrics.COMPLETION_TOKENS.labels(self.role)
         completions = self.engine.generate(request)
         try:
@@ -93,6 +104,20 @@ class ModelHost:
             raise InvalidFieldError(prompt_field.format(error.index), str(error)) from error
         finally:
             await completions.aclose()
+
+    async def embed(
+        self, texts: Sequence[str], expected_weights: str, text_field: str = "texts[{}]"
+    ) -> "tuple[NDArray[np.float32], str]":
+        """The engine's unit vectors, (texts, dimension), counted, and the version that made them. Raises as `generate`."""
+        if not self.engine.embedding_dimension:
+            raise UnknownModelError(f"this {self.role} writes and does not embed")
+        self.expect(expected_weights)
+        try:
+            vectors, version = await self.engine.embed(texts, expected_weights)
+        except PromptTooLongError as error:
+            raise InvalidFieldError(text_field.format(error.index), str(error)) from error
+        metrics.EMBEDDED.labels(self.role).inc(len(texts))
+        return vectors, version
 
     async def load_weights(self, path: str, version: str) -> float:
         """Load, one call at a time. Returns the pause in seconds.
@@ -110,10 +135,7 @@ class ModelHost:
             except CheckpointError as error:
                 metrics.LOADS.labels(self.role, "refused").inc()
                 log.warning("refused to load %s: %s", path, error)
-                raise ServiceError(
-                    grpc.StatusCode.FAILED_PRECONDITION, ErrorReason.ERROR_REASON_BAD_CHECKPOINT, str(error),
-                    metadata={"weights": engine.version},
-                ) from error  # fmt: skip
+                raise BadCheckpointError(str(error), engine.version) from error
             metrics.LOADS.labels(self.role, "done").inc()
             metrics.WEIGHTS.remove(self.role, before)
             metrics.WEIGHTS.labels(self.role, engine.version).set(1)

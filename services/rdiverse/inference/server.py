@@ -9,16 +9,17 @@ from pathlib import Path
 import uvloop
 
 from rdiverse.config import RunConfig
+from rdiverse.grading.pool import GradingPool
 from rdiverse.grpcio_kit.server import Serving
 from rdiverse.inference import metrics
 from rdiverse.inference.engines.engine import Engine
 from rdiverse.inference.host import ModelHost
 from rdiverse.inference.servicers.challenger import ChallengerServicer
-from rdiverse.inference.servicers.judging import Judge
 from rdiverse.inference.servicers.language_model import LanguageModelServicer
 from rdiverse.inference.servicers.model_control import ModelControlServicer
 from rdiverse.inference.servicers.open_inference import OpenInference
 from rdiverse.inference.servicers.solver import SolverServicer
+from rdiverse.inference.servicers.voting import VoteCounter
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse.selfplay.roles import Role
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, solver_pb2
@@ -82,12 +83,10 @@ def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExit
         services = challenger_pb2.DESCRIPTOR.services_by_name
         serving.add(services["ChallengerService"], add_ChallengerServiceServicer_to_server, ChallengerServicer(host))
     if host.role == Role.SOLVER:
-        from rdiverse.grading.pool import GradingPool
-
-        judge = Judge(stack.enter_context(GradingPool(workers=1, timeout=2.0)))
-        stack.callback(judge.close)
+        counter = VoteCounter(stack.enter_context(GradingPool(workers=1, timeout=2.0)))
+        stack.callback(counter.close)
         services = solver_pb2.DESCRIPTOR.services_by_name
-        serving.add(services["SolverService"], add_SolverServiceServicer_to_server, SolverServicer(host, judge))
+        serving.add(services["SolverService"], add_SolverServiceServicer_to_server, SolverServicer(host, counter))
 
 
 def make_engine(host: ModelHost) -> Engine:

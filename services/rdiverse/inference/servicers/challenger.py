@@ -1,12 +1,13 @@
 """ChallengerService: questions from the one fixed prompt."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from rdiverse.inference import metrics
-from rdiverse.inference.engines.engine import Completion, GenerationRequest
+from rdiverse.inference.engines.engine import Completion
 from rdiverse.inference.host import ModelHost
-from rdiverse.inference.servicers.validation import check_propose
+from rdiverse.inference.servicers.validation import read_propose
 from rdiverse.inference.servicers.wire import finish_reason
 from rdiverse.selfplay.parsing import parse_proposal
 from rdiverse.v1.challenger_pb2 import ProposeRequest, ProposeResponse
@@ -25,20 +26,12 @@ class ChallengerServicer(ChallengerServiceServicer):
     async def Propose(self, request: ProposeRequest, context: Any) -> AsyncIterator[ProposeResponse]:  # noqa: ARG002, N802
         """See proto/rdiverse/v1/challenger.proto."""
         host = self._host
-        params = check_propose(request, host.config.challenger.sampling)
-        host.expect(request.expected_weights)
         prompt = host.config.prompts.challenger.template.render()
+        whole = replace(read_propose(request, host.config.challenger.sampling), prompts=[prompt])
         window = _WINDOW_BATCHES * host.max_batch_rows
-        for at in range(0, request.count, window):
-            generation = GenerationRequest(
-                prompts=[prompt],
-                n=min(window, request.count - at),
-                params=params,
-                seed=request.seed if request.HasField("seed") else None,
-                first_sample=request.first_index + at,
-                expected_weights=request.expected_weights,
-            )
-            async for completion in host.generate(generation, "prompts.challenger"):
+        for at in range(0, whole.n, window):
+            part = replace(whole, n=min(window, whole.n - at), first_sample=whole.first_sample + at)
+            async for completion in host.generate(part, "prompts.challenger"):
                 yield _response(completion)
 
 
