@@ -17,7 +17,7 @@ from rdiverse.selfplay.oracle import Oracle
 from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse_pipelines.policy import Policy
-from rdiverse_pipelines.where import Place, cluster_file, place_of
+from rdiverse_pipelines.target import DeploymentTarget, cluster_file, deployment_target
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class RunContext:
         return TRAITS[self.config.method]
 
     @cached_property
-    def place(self) -> Place:
+    def target(self) -> DeploymentTarget:
         """Where the run's servers and trainers are."""
-        return place_of(self.folder)
+        return deployment_target(self.folder)
 
     @cached_property
     def oracle(self) -> Oracle | None:

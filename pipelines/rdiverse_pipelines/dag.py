@@ -9,6 +9,7 @@ from typing import Any
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.components.curate import curate
 from rdiverse_pipelines.components.evaluate import evaluate
 from rdiverse_pipelines.components.evaluate_base import evaluate_base
@@ -17,9 +18,9 @@ from rdiverse_pipelines.components.label import label
 from rdiverse_pipelines.components.prepare import prepare
 from rdiverse_pipelines.components.propose import propose
 from rdiverse_pipelines.components.report import report
-from rdiverse_pipelines.components.roll_out_base import roll_out_base
-from rdiverse_pipelines.components.roll_out_challenger import roll_out_challenger
-from rdiverse_pipelines.components.roll_out_solver import roll_out_solver
+from rdiverse_pipelines.components.serve_base import serve_base
+from rdiverse_pipelines.components.serve_challenger import serve_challenger
+from rdiverse_pipelines.components.serve_solver import serve_solver
 from rdiverse_pipelines.components.train_challenger import train_challenger
 from rdiverse_pipelines.components.train_solver import train_solver
 from rdiverse_pipelines.pods import Pods
@@ -28,15 +29,15 @@ from rdiverse_pipelines.pods import Pods
 # lets the pods' settings of an inner one overwrite those of an outer one of the same name.
 FUNCTIONS = (
     prepare,
-    roll_out_base,
+    serve_base,
     evaluate_base,
     train_challenger,
-    roll_out_challenger,
+    serve_challenger,
     propose,
     label,
     curate,
     train_solver,
-    roll_out_solver,
+    serve_solver,
     evaluate,
     report,
     finish,
@@ -59,12 +60,12 @@ def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool
     effects outside it, and a run skips what it has finished by its own records. `retries`: whether a failed step is tried
     again, later and later.
     """
-    components = {function.__name__: _component(function, image) for function in FUNCTIONS}
+    components = {Step(function.__name__.replace("_", "-")): _component(function, image) for function in FUNCTIONS}
 
-    def step(pods: Pods, name: str, title: str, **arguments: Any) -> dsl.PipelineTask:
+    def step(pods: Pods, name: Step, **arguments: Any) -> dsl.PipelineTask:
         task = components[name](**arguments)
         task.set_caching_options(enable_caching=False)
-        task.set_display_name(title)
+        task.set_display_name(name)
         pods.equip(task, name, retries=retries)
         return task
 
@@ -80,16 +81,14 @@ def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool
         tolerations: list,  # type: ignore[type-arg]
     ) -> str:
         pods = Pods(settings, workspace, client_secret, node_selector, tolerations)
-        challenger = step(pods, "train_challenger", "train Challenger", run=run, iteration=number, solver=solver)
-        served = step(
-            pods, "roll_out_challenger", "serve Challenger", run=run, iteration=number, weights=challenger.outputs["Output"]
-        )
-        questions = step(pods, "propose", "propose", run=run, iteration=number, challenger=served.output)
-        labels = step(pods, "label", "label", run=run, iteration=number, questions=questions.outputs["Output"])
-        dataset = step(pods, "curate", "curate", run=run, iteration=number, labels=labels.outputs["Output"])
-        trained = step(pods, "train_solver", "train Solver", run=run, iteration=number, dataset=dataset.outputs["Output"])
-        served = step(pods, "roll_out_solver", "serve Solver", run=run, iteration=number, weights=trained.outputs["Output"])
-        step(pods, "evaluate", "evaluate", run=run, iteration=number, solver=served.output)
+        challenger = step(pods, Step.TRAIN_CHALLENGER, run=run, iteration=number, solver=solver)
+        served = step(pods, Step.SERVE_CHALLENGER, run=run, iteration=number, weights=challenger.outputs["Output"])
+        questions = step(pods, Step.PROPOSE, run=run, iteration=number, challenger=served.output)
+        labels = step(pods, Step.LABEL, run=run, iteration=number, questions=questions.outputs["Output"])
+        dataset = step(pods, Step.CURATE, run=run, iteration=number, labels=labels.outputs["Output"])
+        trained = step(pods, Step.TRAIN_SOLVER, run=run, iteration=number, dataset=dataset.outputs["Output"])
+        served = step(pods, Step.SERVE_SOLVER, run=run, iteration=number, weights=trained.outputs["Output"])
+        step(pods, Step.EVALUATE, run=run, iteration=number, solver=served.output)
         return served.output  # type: ignore[no-any-return]
 
     @dsl.pipeline(name=pipeline_name(iterations), description=f"Self-play training, {iterations} iterations.")  # type: ignore[untyped-decorator]
@@ -112,11 +111,11 @@ def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool
             tolerations: Taints that the steps' own pods tolerate.
         """
         pods = Pods(settings, workspace, client_secret, node_selector, tolerations)
-        last_of_all = step(pods, "finish", "finish", config=config)
+        last_of_all = step(pods, Step.FINISH, config=config)
         with dsl.ExitHandler(last_of_all, name="run"):
-            run = step(pods, "prepare", "prepare", config=config, iterations=iterations).output
-            served = step(pods, "roll_out_base", "serve base Solver", run=run).output
-            last = step(pods, "evaluate_base", "evaluate base", run=run, solver=served)
+            run = step(pods, Step.PREPARE, config=config, iterations=iterations).output
+            served = step(pods, Step.SERVE_BASE, run=run).output
+            last = step(pods, Step.EVALUATE_BASE, run=run, solver=served)
             for number in range(1, iterations + 1):
                 # An evaluation that still runs must not meet the next iteration's weights.
                 last = iteration(
@@ -131,7 +130,7 @@ def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool
                 ).after(last)
                 last.set_display_name(f"iteration {number}")
                 served = last.output
-            step(pods, "report", "report", run=run, evaluation=served).after(last)
+            step(pods, Step.REPORT, run=run, evaluation=served).after(last)
 
     return pipeline
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from kfp import dsl, kubernetes
 
-from rdiverse_pipelines.where import CLUSTER_VARIABLE
+from rdiverse.selfplay.steps import Step
+from rdiverse_pipelines.target import CLUSTER_VARIABLE
 
 SETTINGS = "/etc/rdiverse/run"
 CLIENT = "/etc/rdiverse/client"
@@ -15,19 +16,19 @@ PIPELINE_RUN = ("RDIVERSE_PIPELINE_RUN", "metadata.labels['pipeline/runid']")
 
 HOUR = 3600
 TIMEOUTS = {
-    "prepare": 6 * HOUR,  # may fetch a model
-    "roll_out_base": 4 * HOUR,
-    "evaluate_base": 24 * HOUR,
-    "train_challenger": 72 * HOUR,
-    "train_solver": 72 * HOUR,
-    "roll_out_challenger": 4 * HOUR,
-    "roll_out_solver": 4 * HOUR,
-    "propose": 24 * HOUR,
-    "label": 24 * HOUR,
-    "curate": 24 * HOUR,
-    "evaluate": 24 * HOUR,
-    "report": HOUR,
-    "finish": HOUR,
+    Step.PREPARE: 6 * HOUR,  # may fetch a model
+    Step.SERVE_BASE: 4 * HOUR,
+    Step.EVALUATE_BASE: 24 * HOUR,
+    Step.TRAIN_CHALLENGER: 72 * HOUR,
+    Step.TRAIN_SOLVER: 72 * HOUR,
+    Step.SERVE_CHALLENGER: 4 * HOUR,
+    Step.SERVE_SOLVER: 4 * HOUR,
+    Step.PROPOSE: 24 * HOUR,
+    Step.LABEL: 24 * HOUR,
+    Step.CURATE: 24 * HOUR,
+    Step.EVALUATE: 24 * HOUR,
+    Step.REPORT: HOUR,
+    Step.FINISH: HOUR,
 }
 """Seconds after which a step's pod is ended. They are there for what hangs: nothing that works comes near them."""
 RETRIES = 3
@@ -43,7 +44,7 @@ class Pods:
     node_selector: Any
     tolerations: Any
 
-    def equip(self, task: dsl.PipelineTask, name: str, *, retries: bool) -> None:
+    def equip(self, task: dsl.PipelineTask, step: Step, *, retries: bool) -> None:
         """Give a step's pod what it needs. On one machine all of it but the retries means nothing."""
         task.set_env_variable(CLUSTER_VARIABLE, f"{SETTINGS}/cluster.yaml")
         kubernetes.use_config_map_as_volume(task, self.settings, SETTINGS)
@@ -54,6 +55,6 @@ class Pods:
         for label, value in LABELS.items():
             kubernetes.add_pod_label(task, label, value)
         kubernetes.use_field_path_as_env(task, *PIPELINE_RUN)
-        kubernetes.set_timeout(task, TIMEOUTS[name])
+        kubernetes.set_timeout(task, TIMEOUTS[step])
         if retries:
             task.set_retry(RETRIES, backoff_duration="30s", backoff_factor=2, backoff_max_duration="600s")

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from rdiverse.runs.manifest import StepRecord, read_record
+from rdiverse.selfplay.steps import RECORDED, Step
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.usage import cpu_seconds, gpu_hours
 
@@ -23,7 +24,6 @@ FIGURES = (
     "mean_s_max",
     "grader_timeouts",
 )
-STEPS = ("train-challenger", "propose", "label", "curate", "train-solver", "evaluate")
 
 
 def summarise(run: RunContext) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def summarise(run: RunContext) -> dict[str, Any]:
     """
     rows = []
     for t in range(run.config.iterations + 1):
-        records = {step: record for step in STEPS if (record := read_record(run.folder, step, t))}
-        if "evaluate" in records:
+        records = {step: record for step in RECORDED if (record := read_record(run.folder, step, t))}
+        if Step.EVALUATE in records:
             rows.append(_row(run, t, records))
     return {
         "run_id": run.folder.run_id,
@@ -47,14 +47,14 @@ def summarise(run: RunContext) -> dict[str, Any]:
     }
 
 
-def _row(run: RunContext, t: int, records: dict[str, StepRecord]) -> dict[str, Any]:
+def _row(run: RunContext, t: int, records: dict[Step, StepRecord]) -> dict[str, Any]:
     evaluation = json.loads((run.folder.iteration(t) / "evaluation.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = {}
-    for step in ("propose", "curate"):
+    for step in (Step.PROPOSE, Step.CURATE):
         found |= records[step].results if step in records else {}
-    challenger = records["train-challenger"].results if "train-challenger" in records else {}
+    challenger = records[Step.TRAIN_CHALLENGER].results if Step.TRAIN_CHALLENGER in records else {}
     terms = challenger.get("reward_terms") or {}
-    seconds = {step: round(record.seconds, 3) for step, record in records.items()}
+    seconds = {str(step): round(record.seconds, 3) for step, record in records.items()}
     start_up = [
         record.results["seconds"]["startup"] for record in records.values() if "startup" in record.results.get("seconds", {})
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rdiverse.runs.folder import RunFolder
+from rdiverse.selfplay.steps import REST
 
 
 def gpu_ledger(folder: RunFolder) -> Path:
@@ -35,7 +36,7 @@ def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
     hours: dict[tuple[int, str], float] = {}
     for entry, following in pairwise([*entries, {"time": until}]):
         key = (entry["iteration"], entry["phase"])
-        if entry["phase"] != "rest":
+        if entry["phase"] != REST:
             hours[key] = hours.get(key, 0.0) + entry["gpus"] * max(following["time"] - entry["time"], 0) / 3600
     return [
         {"iteration": iteration, "phase": phase, "gpu_hours": round(value, 6)} for (iteration, phase), value in hours.items()

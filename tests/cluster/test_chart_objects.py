@@ -11,7 +11,8 @@ from manifests.rendering.chart import CHART, PROFILES, embedded, profile_values,
 from tests.support.cluster_objects import CUSTOM, RELEASES, VERSIONS, crd_fault, pod_specs, rendered
 
 from rdiverse.config import load_config
-from rdiverse.config.cluster import PHASES, load_cluster
+from rdiverse.config.cluster import load_cluster
+from rdiverse.selfplay.steps import PHASES
 from rdiverse_pipelines.cluster.settings import Settings
 
 CERTIFICATE = "Certificate"

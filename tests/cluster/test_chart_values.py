@@ -1,5 +1,7 @@
 """Wrong values are refused before anything is installed, with a message that names the value."""
 
+import json
+import re
 from typing import Any
 
 import helm_python
@@ -9,8 +11,9 @@ from manifests.rendering.chart import CHART, Object, merged, profile_values, ren
 from manifests.rendering.values_table import values
 from tests.support.cluster_objects import RELEASES
 
-from rdiverse.config.cluster import PHASES, Shares
+from rdiverse.config.cluster import Shares
 from rdiverse.config.run import RunConfig
+from rdiverse.selfplay.steps import PHASES
 
 
 def changed(profile: str, path: str, value: Any) -> Object:
@@ -62,7 +65,7 @@ def test_typos(path: str) -> None:
         ("milvus/external/uri", "milvus:19530"),
         ("workspace/accessModes", []),
         ("workspace/size", "big"),
-        ("rollout/seconds", 0),
+        ("serving/weightsSeconds", 0),
         ("diversity/read/replicas", -1),
         ("diversity/read/autoscaling/targetCPU", 200),
         ("securityContext/runAsUser", 0),
@@ -213,3 +216,12 @@ def _sections(schema: Object, path: str = "") -> list[tuple[str, Object]]:
     if isinstance(schema.get("items"), dict):
         found += _sections(schema["items"], path)
     return found
+
+
+def test_the_charts_phases_are_the_pipelines() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["plan"]
+    assert list(schema["properties"]) == schema["required"] == list(PHASES)
+    checks = (CHART / "templates" / "_checks.tpl").read_text()
+    needs = re.search(r"\$needs := dict (.*) -}}", checks)
+    assert needs is not None
+    assert re.findall(r'"([a-z-]+)" \(?list', needs[1]) == list(PHASES)

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.support.cluster_api import INFERENCE, SERVICES, Kubelet, Pod, Release, serving_release, write_kubeconfig
-from tests.support.cluster_place import coder, free_port, write_settings
+from tests.support.cluster_target import coder, free_port, write_settings
 from tests.support.diversity_servers import Lite, Service
 from tests.support.local_run import LOCAL, SMALL, events, manifests
 
@@ -27,6 +27,7 @@ from rdiverse.diversity.client import DiversityClient
 from rdiverse.diversity.client.types import Stats
 from rdiverse.lm import weights
 from rdiverse.lm.weights import resolve_resource
+from rdiverse.selfplay.steps import RECORDED
 from rdiverse.training.launch import Phase, PhaseResult
 from rdiverse.training.launch.pytorchjob import PHASE_ANNOTATION
 
@@ -200,15 +201,15 @@ def test_every_step_killed_in_its_middle_is_done_once(pipeline: Pipeline) -> Non
     root = str(pipeline.root)
     steps: list[tuple[str, list[Any]]] = [
         ("prepare", [pipeline.config, 1]),
-        ("roll-out", [root, "solver", 0]),
+        ("serve", [root, "solver", 0]),
         ("evaluate", [root, 0]),
         ("train", [root, "challenger", 1]),
-        ("roll-out", [root, "challenger", 1]),
+        ("serve", [root, "challenger", 1]),
         ("propose", [root, 1]),
         ("label", [root, 1]),
         ("curate", [root, 1]),
         ("train", [root, "solver", 1]),
-        ("roll-out", [root, "solver", 1]),
+        ("serve", [root, "solver", 1]),
         ("evaluate", [root, 1]),
         ("report", [root]),
     ]
@@ -238,7 +239,7 @@ def test_every_step_killed_in_its_middle_is_done_once(pipeline: Pipeline) -> Non
     ended = [
         (event["step"], event["iteration"])
         for event in events(pipeline.root)
-        if event["kind"] == "end" and "roll-out" not in event["step"]
+        if event["kind"] == "end" and "serve" not in event["step"]
     ]
     once = [each for each in ended if each[0] != "report"]
     assert len(once) == len(set(once)), "each step ended once"
@@ -246,14 +247,7 @@ def test_every_step_killed_in_its_middle_is_done_once(pipeline: Pipeline) -> Non
     assert len(created) == len(set(created)) == 4, "an InferenceService and a Service for each of two roles, once"
     summary = json.loads((pipeline.root / "summary.json").read_text())
     assert [row["iteration"] for row in summary["iterations"]] == [0, 1]
-    assert {row["phase"] for row in summary["gpu_hours"]} == {
-        "evaluate",
-        "train-challenger",
-        "propose",
-        "label",
-        "curate",
-        "train-solver",
-    }
+    assert {row["phase"] for row in summary["gpu_hours"]} == set(RECORDED)
     assert "GPU-hours" in (pipeline.root / "report.html").read_text()
 
     arguments = [pipeline.config, "SUCCEEDED", ""]

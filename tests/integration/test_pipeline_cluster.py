@@ -1,4 +1,4 @@
-"""Servers of a run on a cluster: roll-out of weights, roll-back, scaling by phase, the end. Against an API server in small."""
+"""Servers of a run on a cluster: weights that change, roll-back, scaling by phase, the end. Against an API server in small."""
 
 import json
 import re
@@ -12,15 +12,16 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from tests.support.cluster_api import STOP, Kubelet, Pod, Release, says_its_weights, serving_release
-from tests.support.cluster_place import coder, free_port, place, with_coder, write_settings
+from tests.support.cluster_target import coder, free_port, target, with_coder, write_settings
 from tests.support.testdata import crds
 from tests.support.training_cluster import faults
 
 from rdiverse.config.load import ConfigError
 from rdiverse.runs.manifest import StepError
+from rdiverse.selfplay.steps import PHASES
 from rdiverse_pipelines.cluster import replicas as waiting
-from rdiverse_pipelines.cluster.place import ClusterPlace
 from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.target import ClusterTarget
 from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.usage import gpu_hours, gpu_ledger
 
@@ -34,12 +35,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def cluster(tmp_path: Path, release: Release | None = None, **changes: Any) -> Iterator[tuple[Release, Kubelet, ClusterPlace]]:
+def cluster(tmp_path: Path, release: Release | None = None, **changes: Any) -> Iterator[tuple[Release, Kubelet, ClusterTarget]]:
     """A namespace with pods that say their weights, and a run in it."""
     release, port = release or with_coder(), free_port()
     kubelet = Kubelet(release, says_its_weights(port))
     with serving_release(release) as url, kubelet.running():
-        yield release, kubelet, place(url, tmp_path, server_port=port, **changes)
+        yield release, kubelet, target(url, tmp_path, server_port=port, **changes)
 
 
 def weights_served(kubelet: Kubelet, name: str) -> list[str]:
@@ -50,7 +51,7 @@ def weights_served(kubelet: Kubelet, name: str) -> list[str]:
 
 
 def test_the_inference_service_is_valid(tmp_path: Path) -> None:
-    objects = place("http://127.0.0.1:1", tmp_path)._objects
+    objects = target("http://127.0.0.1:1", tmp_path)._objects
     for release, schema in crds("kserve-*-inferenceservices.yaml").items():
         service = objects.inference_service("solver", FIRST, 2)
         assert faults(service, schema) == [], release
@@ -59,7 +60,7 @@ def test_the_inference_service_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_headless_service_is_valid_and_selects_only_the_role_of_the_run(tmp_path: Path) -> None:
-    objects = place("http://127.0.0.1:1", tmp_path)._objects
+    objects = target("http://127.0.0.1:1", tmp_path)._objects
     service = objects.service("solver")
     kubernetes_validate.validate(service, "1.33", strict=True)
     labels = objects.inference_service("solver", FIRST, 1)["spec"]["predictor"]["labels"]
@@ -69,7 +70,7 @@ def test_the_headless_service_is_valid_and_selects_only_the_role_of_the_run(tmp_
 
 
 def test_only_what_is_the_runs_own_is_set_in_the_template(tmp_path: Path) -> None:
-    objects = place("http://127.0.0.1:1", tmp_path)._objects
+    objects = target("http://127.0.0.1:1", tmp_path)._objects
     service = objects.inference_service("solver", FIRST, 2)
     container = service["spec"]["predictor"]["containers"][0]
     config = str(objects.folder.config)
@@ -83,7 +84,7 @@ def test_only_what_is_the_runs_own_is_set_in_the_template(tmp_path: Path) -> Non
 
 
 def test_a_template_without_the_words_is_refused(tmp_path: Path) -> None:
-    objects = place("http://127.0.0.1:1", tmp_path)._objects
+    objects = target("http://127.0.0.1:1", tmp_path)._objects
     objects.settings.policy["spec"]["predictor"]["containers"][0]["args"] = ["serve", "ROLE"]
     with pytest.raises(ConfigError, match="args lack CONFIG, WEIGHTS"):
         objects.inference_service("solver", FIRST, 1)
@@ -100,7 +101,7 @@ def test_a_template_whose_replicas_kserve_would_not_set_is_refused(tmp_path: Pat
 def test_names_are_dns_1035_short_and_tell_runs_apart(tmp_path: Path) -> None:
     runs = ["a", "r-diverse-seed0", "a.b", "a-b", "1st", "x" * 50, "x" * 49 + "y", "ends."]
     names = {
-        (run, role): place("http://127.0.0.1:1", tmp_path, run)._objects.name(role)
+        (run, role): target("http://127.0.0.1:1", tmp_path, run)._objects.name(role)
         for run in runs
         for role in ("solver", "challenger")
     }
@@ -112,19 +113,19 @@ def test_names_are_dns_1035_short_and_tell_runs_apart(tmp_path: Path) -> None:
 
 
 def test_the_address_is_the_headless_service(tmp_path: Path) -> None:
-    here = place("http://127.0.0.1:1", tmp_path)
+    here = target("http://127.0.0.1:1", tmp_path)
     assert here.address("solver") == "dns:///r-one-solver-headless.ns.svc:9000"
     assert here.address("diversity") == "dns:///r-diversity.ns.svc:9000"
 
 
-# Roll-out
+# Weights
 
 
-def test_a_roll_out_returns_when_every_replica_reports_the_version(tmp_path: Path) -> None:
+def test_serving_returns_when_every_replica_reports_the_version(tmp_path: Path) -> None:
     with cluster(tmp_path) as (release, kubelet, here):
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v1"] * 2
-        here.have("evaluate", 1, {"solver": SECOND})
+        here.ensure_serving("evaluate", 1, {"solver": SECOND})
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v2"] * 2
         assert kubelet.most["r-one-solver"] == 2, "no surge: there is no third GPU"
         assert release.inference("r-one-solver")["spec"]["predictor"]["annotations"]["rdiverse.dev/weights"] == "v2"
@@ -132,45 +133,45 @@ def test_a_roll_out_returns_when_every_replica_reports_the_version(tmp_path: Pat
 
 def test_what_is_served_already_is_left_alone(tmp_path: Path) -> None:
     with cluster(tmp_path) as (release, _, here):
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         before = len(release.writes)
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert release.writes[before:] == []
 
 
 def test_a_replica_stuck_on_the_old_version_brings_the_old_version_back_everywhere(tmp_path: Path) -> None:
-    with cluster(tmp_path, rollout_seconds=8) as (_release, kubelet, here):
-        here.have("evaluate", 0, {"solver": FIRST})
+    with cluster(tmp_path, weights_seconds=8) as (_release, kubelet, here):
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         deaf = kubelet.pods["r-one-solver"][0].name
         kubelet.deaf = lambda pod: pod.name == deaf
         with pytest.raises(StepError) as failure:
-            here.have("evaluate", 1, {"solver": SECOND})
+            here.ensure_serving("evaluate", 1, {"solver": SECOND})
         told = str(failure.value)
-        assert "roll-out of solver weights v2 from /weights/v2: 1 of 2 replicas after 8 s" in told
+        assert "serving solver weights v2 from /weights/v2: 1 of 2 replicas after 8 s" in told
         assert f"pod {deaf} serves v1" in told
         assert "Rolled back to v1, which every replica serves" in told
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v1"] * 2
         kubelet.deaf = lambda _pod: False
-        here.have("evaluate", 1, {"solver": SECOND})
+        here.ensure_serving("evaluate", 1, {"solver": SECOND})
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v2"] * 2, "the retry succeeds"
 
 
 def test_a_roll_back_after_a_crash_knows_what_was_served(tmp_path: Path) -> None:
-    with cluster(tmp_path, rollout_seconds=8) as (_release, kubelet, here):
-        here.have("evaluate", 0, {"solver": FIRST})
+    with cluster(tmp_path, weights_seconds=8) as (_release, kubelet, here):
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         kubelet.deaf = lambda pod: pod.arguments[-1] == "/weights/v1"
         wanted = here._objects.inference_service("solver", SECOND, 2)
         here._api.patch("r-one-solver", wanted)  # as far as a step came that was killed
         with pytest.raises(StepError, match="Rolled back to v1"):
-            here.have("evaluate", 1, {"solver": SECOND})
+            here.ensure_serving("evaluate", 1, {"solver": SECOND})
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v1"] * 2
 
 
 def test_first_weights_that_never_come_up_are_stopped(tmp_path: Path) -> None:
-    with cluster(tmp_path, rollout_seconds=1) as (release, kubelet, here):
+    with cluster(tmp_path, weights_seconds=1) as (release, kubelet, here):
         kubelet.start = lambda _pod: lambda: None
         with pytest.raises(StepError, match=r"0 of 2 replicas after 1 s: pod .* does not answer.*r-one-solver is stopped"):
-            here.have("evaluate", 0, {"solver": FIRST})
+            here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert release.inference("r-one-solver")["metadata"]["annotations"][STOP] == "true"
 
 
@@ -180,7 +181,7 @@ def test_an_object_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     theirs["spec"]["predictor"]["labels"] = {"app": "theirs"}  # its pods are not the coder's
     release.put(theirs)
     with cluster(tmp_path, release) as (_, _, here), pytest.raises(StepError, match="exists that is not this run's"):
-        here.have("train-challenger", 1, {"solver": FIRST})
+        here.ensure_serving("train-challenger", 1, {"solver": FIRST})
 
 
 # Phases
@@ -188,11 +189,11 @@ def test_an_object_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_servers_go_to_zero_and_come_back_with_the_weights_they_had(tmp_path: Path) -> None:
     with cluster(tmp_path) as (_release, kubelet, here):
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert weights_served(kubelet, "r-coder") == [], "evaluation needs no coder"
-        here.have("train-solver", 1, {})
+        here.ensure_serving("train-solver", 1, {})
         assert [kubelet.pods.get(name, []) for name in ("r-one-solver", "r-coder")] == [[], []], "gone, not only going"
-        here.have("train-challenger", 2, {"solver": FIRST})
+        here.ensure_serving("train-challenger", 2, {"solver": FIRST})
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v1"] * 2
         assert len(weights_served(kubelet, "r-coder")) == 1
 
@@ -207,41 +208,33 @@ def test_nothing_grows_before_its_gpus_are_free(tmp_path: Path) -> None:
             return start(pod)
 
         kubelet.start = counted
-        here.have("evaluate", 0, {"solver": FIRST})
-        here.have("propose", 1, {"challenger": FIRST})
-        here.have("label", 1, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("propose", 1, {"challenger": FIRST})
+        here.ensure_serving("label", 1, {"solver": FIRST})
     assert max(held) <= 3, "two replicas, and the coder at the beginning"
 
 
 def test_a_phase_that_asks_a_server_without_a_replica_is_refused(tmp_path: Path) -> None:
-    plan = {
-        "train-challenger": {"solver": 1},
-        "propose": {},
-        "label": {},
-        "curate": {},
-        "train-solver": {},
-        "evaluate": {},
-        "rest": {},
-    }
+    plan: dict[str, dict[str, int]] = {str(phase): {} for phase in PHASES} | {"train-challenger": {"solver": 1}}
     with cluster(tmp_path, plan=plan) as (_, _, here), pytest.raises(StepError, match=r"plan.propose.challenger is 0"):
-        here.have("propose", 1, {"challenger": FIRST})
+        here.ensure_serving("propose", 1, {"challenger": FIRST})
 
 
 def test_pods_that_do_not_go_stop_the_phase_with_their_names(tmp_path: Path) -> None:
     with cluster(tmp_path, scale_seconds=1) as (_release, kubelet, here):
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         kubelet._end = lambda _pod: None  # type: ignore[method-assign]
         with pytest.raises(StepError, match=r"before phase train-solver: InferenceService r-one-solver: 2 pods instead of 0"):
-            here.have("train-solver", 1, {})
+            here.ensure_serving("train-solver", 1, {})
 
 
 def test_two_runs_share_the_coder_and_neither_takes_it_from_the_other(tmp_path: Path) -> None:
     with cluster(tmp_path) as (release, kubelet, here):
-        there = place(here._api.core_api.api_client.configuration.host, tmp_path, "two", server_port=here._cluster.server_port)
-        there.have("curate", 1, {})
-        here.have("train-solver", 1, {})
+        there = target(here._api.core_api.api_client.configuration.host, tmp_path, "two", server_port=here._cluster.server_port)
+        there.ensure_serving("curate", 1, {})
+        here.ensure_serving("train-solver", 1, {})
         assert len(weights_served(kubelet, "r-coder")) == 1, "the other run needs it"
-        there.have("train-solver", 1, {})
+        there.ensure_serving("train-solver", 1, {})
         assert release.inference("r-coder")["metadata"]["annotations"][STOP] == "true"
         there.finish()
         assert release.inference("r-coder")["metadata"]["annotations"][STOP] == "true", "one run is left, which needs none"
@@ -256,7 +249,7 @@ def test_the_api_server_may_be_away_for_moments(tmp_path: Path) -> None:
     with cluster(tmp_path) as (release, kubelet, here):
         release.down.set()
         threading.Timer(1, release.down.clear).start()
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert weights_served(kubelet, "r-one-solver") == ["/weights/v1"] * 2
 
 
@@ -275,7 +268,7 @@ def test_the_end_stops_what_runs_and_gives_the_coder_back(tmp_path: Path) -> Non
         release.jobs["other"] = {
             "metadata": {"name": "other", "labels": labels | {"rdiverse.dev/run": "two"}, "resourceVersion": "1"}
         }
-        here.have("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert here.finish() == ["PyTorchJob running", "InferenceService r-one-solver"]
         assert sorted(release.jobs) == ["done", "other"], "what has ended is kept for whoever looks, what is another's too"
         assert list(release.kept.values()) == [{}, {"r-coder": release.inference("r-coder")}]
@@ -288,8 +281,8 @@ def test_the_end_stops_what_runs_and_gives_the_coder_back(tmp_path: Path) -> Non
 
 def test_no_verb_is_needed_but_those_of_the_role(tmp_path: Path) -> None:
     with cluster(tmp_path) as (release, _, here):
-        here.have("evaluate", 0, {"solver": FIRST})
-        here.have("evaluate", 1, {"solver": SECOND})
+        here.ensure_serving("evaluate", 0, {"solver": FIRST})
+        here.ensure_serving("evaluate", 1, {"solver": SECOND})
         here.finish()
     assert release.verbs <= {
         *(("inferenceservices", verb) for verb in ("get", "list", "create", "patch", "delete")),
@@ -306,9 +299,9 @@ def test_no_verb_is_needed_but_those_of_the_role(tmp_path: Path) -> None:
 def test_gpu_hours_are_what_was_held(tmp_path: Path) -> None:
     with cluster(tmp_path) as (_, _, here):
         folder = here._objects.folder
-        here.have("train-challenger", 1, {"solver": FIRST})
-        here.have("propose", 1, {"challenger": FIRST})
-        here.have("propose", 1, {"challenger": FIRST})
+        here.ensure_serving("train-challenger", 1, {"solver": FIRST})
+        here.ensure_serving("propose", 1, {"challenger": FIRST})
+        here.ensure_serving("propose", 1, {"challenger": FIRST})
         here.finish()
         lines = [json.loads(line) for line in gpu_ledger(folder).read_text().splitlines()]
     assert [(line["phase"], line["gpus"]) for line in lines] == [("train-challenger", 4), ("propose", 2), ("rest", 0)]
@@ -324,5 +317,5 @@ def test_gpu_hours_are_what_was_held(tmp_path: Path) -> None:
 
 def test_a_run_without_gpus_has_no_gpu_hours(tmp_path: Path) -> None:
     with cluster(tmp_path, gpus=0, gpus_each={}) as (_, _, here):
-        here.have("train-challenger", 1, {"solver": FIRST})
+        here.ensure_serving("train-challenger", 1, {"solver": FIRST})
         assert gpu_hours(here._objects.folder, until=time.time()) is None

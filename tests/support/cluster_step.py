@@ -15,7 +15,7 @@ from typing import Any
 
 HANG_POINTS = {
     "prepare": ("rdiverse_pipelines.context.RunContext", "record_base", "before"),
-    "roll-out": ("rdiverse_pipelines.cluster.rollout", "wait_until_served", "before"),
+    "serve": ("rdiverse_pipelines.cluster.serving", "wait_until_served", "before"),
     "train": ("rdiverse.training.launch.kubernetes.PyTorchJobLauncher", "_follow", "before"),
     "propose": ("rdiverse_pipelines.steps.propose", "write_table", "before"),
     "label": ("rdiverse_pipelines.steps.label", "write_table", "before"),
@@ -29,9 +29,9 @@ HANG_POINTS = {
 
 def main() -> None:
     """Fork a step for every line of standard input; say its process, then its exit status."""
-    for module in ("cluster.place", "steps.prepare", "steps.train", "steps.evaluate", "steps.curate", "steps.label"):
+    for module in ("cluster.target", "steps.prepare", "steps.train", "steps.evaluate", "steps.curate", "steps.label"):
         import_module(f"rdiverse_pipelines.{module}")
-    for module in ("steps.propose", "steps.report", "steps.roll_out", "steps.finish"):
+    for module in ("steps.propose", "steps.report", "steps.serve", "steps.finish"):
         import_module(f"rdiverse_pipelines.{module}")
     import kubernetes.client
     import kubernetes.watch  # noqa: F401
@@ -54,14 +54,14 @@ def _answer(value: dict[str, Any]) -> None:
 
 def _step(request: dict[str, Any]) -> int:
     from rdiverse_pipelines.cluster import replicas
-    from rdiverse_pipelines.cluster.place import ClusterPlace
+    from rdiverse_pipelines.cluster.target import ClusterTarget
     from rdiverse_pipelines.steps import in_step
 
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     replicas.PAUSE_SECONDS = 0.05
-    ClusterPlace.address = _address  # type: ignore[method-assign]  # the stand-in has no DNS
+    ClusterTarget.address = _address  # type: ignore[method-assign]  # the stand-in has no DNS
     if request["hang"]:
         _hang(*HANG_POINTS[request["hang"]], Path(request["reached"]))
     try:
@@ -73,6 +73,7 @@ def _step(request: dict[str, Any]) -> int:
 
 
 def _body(step: str) -> Callable[..., Any]:
+    from rdiverse.selfplay.roles import POLICY_ROLES, Role
     from rdiverse_pipelines.context import RunContext
 
     if step == "prepare":
@@ -83,9 +84,10 @@ def _body(step: str) -> Callable[..., Any]:
         from rdiverse_pipelines.steps.finish import finish
 
         return finish
-    name = {"roll-out": "roll_out"}.get(step, step)
-    function = getattr(import_module(f"rdiverse_pipelines.steps.{name}"), name)
-    return lambda root, *arguments: function(RunContext.open(root), *arguments)
+    function = getattr(import_module(f"rdiverse_pipelines.steps.{step}"), {"serve": "serve_weights"}.get(step, step))
+    return lambda root, *arguments: function(
+        RunContext.open(root), *(Role(each) if each in POLICY_ROLES else each for each in arguments)
+    )
 
 
 def _address(self: Any, service: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.pods import TIMEOUTS
 from rdiverse_pipelines.remote.package import compile_package
 
@@ -49,6 +50,13 @@ def references(value: Any) -> Iterator[str]:
 def test_the_committed_pipeline_is_what_the_code_gives(iterations: int, tmp_path: Path) -> None:
     compile_package(iterations, tmp_path / "p.yaml")
     assert (tmp_path / "p.yaml").read_bytes() == (COMPILED / f"iterations-{iterations}.yaml").read_bytes(), "make pipelines"
+
+
+def test_steps_have_one_name_everywhere() -> None:
+    pipeline, _ = load(1)
+    executors = {executor.removeprefix("exec-"): task["taskInfo"]["name"] for _, executor, task in tasks(pipeline)}
+    assert executors == {step: step for step in Step}, "component, executor and displayed name"
+    assert TIMEOUTS.keys() == set(Step)
 
 
 def test_compiling_does_not_depend_on_the_order_of_hashes(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ ROLE_LABEL = "rdiverse.dev/role"
 WEIGHTS = "rdiverse.dev/weights"
 """Annotation of the pods: a change of weights is a change of the pod template."""
 SERVED = "rdiverse.dev/served"
-"""Annotation of the InferenceService: the weights that every replica has reported, what a failed roll-out goes back to."""
+"""Annotation of the InferenceService: the weights that every replica has reported; they come back when newer ones fail."""
 STOP = "serving.kserve.io/stop"
 LONGEST_NAME = 45
 """KServe appends -predictor, and the pods' names have endings of their own."""

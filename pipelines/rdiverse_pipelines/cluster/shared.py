@@ -4,6 +4,7 @@ import json
 
 from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.roles import SHARED_ROLES, Role
+from rdiverse.selfplay.steps import REST
 from rdiverse.training.launch.pytorchjob import INSTANCE_LABEL
 from rdiverse_pipelines.cluster.api import Api, ConflictError
 from rdiverse_pipelines.cluster.objects import RunObjects, annotations, replicas, scaled, selector
@@ -43,7 +44,7 @@ def claim(api: Api, objects: RunObjects, role: Role, count: int | None, *, grow:
         if not grow and (count or 0) > now:
             return now
         claims = {other: number for other, number in before.items() if other != run} | ({} if count is None else {run: count})
-        wanted = max(claims.values(), default=getattr(objects.settings.cluster.plan["rest"], role))
+        wanted = max(claims.values(), default=getattr(objects.settings.cluster.plan[REST], role))
         if wanted == now and present == count:
             return wanted
         patch = scaled(wanted)

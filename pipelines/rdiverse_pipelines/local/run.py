@@ -15,6 +15,7 @@ from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.lock import locked
 from rdiverse.runs.manifest import StepError, check_outputs, read_record
+from rdiverse.selfplay.steps import recorded
 from rdiverse_pipelines.iterations import pipeline_iterations
 from rdiverse_pipelines.local.cpu import CpuMeter
 from rdiverse_pipelines.local.preflight import check
@@ -60,7 +61,7 @@ def is_finished(folder: RunFolder, config: RunConfig) -> bool:
     """Whether every step is done, its files are what it wrote, and the summary and report stand."""
     last = pipeline_iterations(config)
     for t in range(last + 1):
-        for step in ("train-challenger", "propose", "label", "curate", "train-solver", "evaluate") if t else ("evaluate",):
+        for step in recorded(t):
             record = read_record(folder, step, t)
             if record is None:
                 return False

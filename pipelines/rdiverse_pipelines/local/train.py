@@ -8,6 +8,7 @@ from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.files import written_aside
 from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
+from rdiverse.selfplay.steps import TRAINING
 from rdiverse.training.launch import Phase, launcher_from_environment, read_result
 
 
@@ -40,7 +41,7 @@ def train_phase(
         log_path=beside / "train.log",
         metrics_path=beside / "metrics.jsonl",
         events_path=beside / "events.jsonl",
-        seed=derive_seed(config.seed, f"train-{role}", iteration),
+        seed=derive_seed(config.seed, TRAINING[role], iteration),
         run=memory,
         dataset=dataset,
     )

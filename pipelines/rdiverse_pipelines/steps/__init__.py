@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.lifeline import watch_lifeline
-from rdiverse_pipelines.where import cluster_file
+from rdiverse_pipelines.target import cluster_file
 
 EVENTS_VARIABLE = "RDIVERSE_EVENTS"
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from kfp import dsl
 
 from rdiverse.runs.manifest import StepRecord
+from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
 
 
@@ -17,7 +19,7 @@ def describe_table(run: RunContext, record: StepRecord, artifact: dsl.Dataset) -
 
 def describe_weights(run: RunContext, record: StepRecord, artifact: dsl.Model) -> None:
     """Describe published weights."""
-    role = record.step.removeprefix("train-")
+    role = Role.CHALLENGER if record.step == Step.TRAIN_CHALLENGER else Role.SOLVER
     path = run.folder.weights(record.iteration, role)
     _write(artifact, {"path": str(path), "version": record.results["weights"], **_scalars(record)})
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -11,24 +11,24 @@ from rdiverse.runs.manifest import Outcome, StepRecord, do_step
 from rdiverse.runs.tables import CURATED, DATASET, read_table, write_table
 from rdiverse.selfplay import curriculum, repetition
 from rdiverse.selfplay.methods import Similarity, memory_name
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.label import finished
 
-STEP: Final = "curate"
 Row = dict[str, Any]
 
 
 def curate(run: RunContext, t: int) -> StepRecord:
     """Write iteration-NN/{curated,dataset}.parquet and commit the kept questions to the memory as iteration t."""
-    labels = finished(run, "label", t)
+    labels = finished(run, Step.LABEL, t)
     dataset = run.folder.iteration(t) / "dataset.parquet"
     curated = run.folder.iteration(t) / "curated.parquet"
-    seed = run.seed(STEP, t)
+    seed = run.seed(Step.CURATE, t)
 
     def body() -> Outcome:
         rows = read_table(run.folder.iteration(t) / "labels.parquet")
-        run.place.have(STEP, t, {})
-        with DiversityClient(run.place.address("diversity")) as diversity:
+        run.target.ensure_serving(Step.CURATE, t, {})
+        with DiversityClient(run.target.address("diversity")) as diversity:
             measured = _measure(run, diversity, rows, t)
             kept = [row for row in measured if row["status"] == "kept"]
             new = [_training_row(row, "new", t) for row in kept]
@@ -41,7 +41,7 @@ def curate(run: RunContext, t: int) -> StepRecord:
         figures = _figures(rows, kept) | {"new": len(new), "replayed": len(replayed), "seed": seed}
         return Outcome((dataset, curated), figures)
 
-    return do_step(run.folder, STEP, t, {"labels": labels.digest}, body)
+    return do_step(run.folder, Step.CURATE, t, {"labels": labels.digest}, body)
 
 
 def _measure(run: RunContext, diversity: DiversityClient, rows: list[Row], t: int) -> list[Row]:

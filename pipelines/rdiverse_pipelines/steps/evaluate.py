@@ -1,7 +1,6 @@
 """Measures the Solver on held-out questions."""
 
 import shutil
-from typing import Final
 
 from rdiverse.evaluation import evaluate as measure
 from rdiverse.evaluation import load_benchmark
@@ -10,9 +9,8 @@ from rdiverse.inference.client import SolverClient
 from rdiverse.runs.files import write_json
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
-
-STEP: Final = "evaluate"
 
 
 def evaluate(run: RunContext, t: int) -> StepRecord:
@@ -20,7 +18,7 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
     policy = run.policy(Role.SOLVER, t)
     config = run.config.evaluation
     # The same noise at every iteration: differences between iterations are the weights' alone.
-    seed = run.seed(STEP)
+    seed = run.seed(Step.EVALUATE)
     path = run.folder.iteration(t) / "evaluation.json"
 
     def body() -> Outcome:
@@ -28,8 +26,8 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
         if not benchmarks:
             write_json(path, {"accuracy_sampled": None, "accuracy_greedy": None, "worst_skill": None})
             return Outcome((path,))
-        run.place.have(STEP, t, {Role.SOLVER: policy})
-        with SolverClient(run.place.address(Role.SOLVER)) as client, GradingPool() as grader:
+        run.target.ensure_serving(Step.EVALUATE, t, {Role.SOLVER: policy})
+        with SolverClient(run.target.address(Role.SOLVER)) as client, GradingPool() as grader:
             evaluation = measure(
                 benchmarks,
                 client,
@@ -43,7 +41,7 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
         write_json(path, evaluation.to_json())
         return Outcome((path,), {"seed": seed})
 
-    record = do_step(run.folder, STEP, t, {"weights": policy.version}, body)
+    record = do_step(run.folder, Step.EVALUATE, t, {"weights": policy.version}, body)
     drop_old_weights(run, t)
     return record
 

@@ -9,7 +9,7 @@ from rdiverse.config import RunConfig
 from rdiverse.config.cluster import load_cluster
 from rdiverse.runs.files import write_json
 from rdiverse.runs.folder import RunFolder
-from rdiverse_pipelines.where import cluster_file, place_of
+from rdiverse_pipelines.target import cluster_file, deployment_target
 
 
 def finish(config: str, state: str, message: str) -> str:
@@ -32,6 +32,6 @@ def finish(config: str, state: str, message: str) -> str:
 
         if not owned(folder):
             return f"pipeline run {owner(folder)} has taken {folder.root} over: it stops what is running"
-    stopped = place_of(folder).finish()
+    stopped = deployment_target(folder).finish()
     write_json(folder.root / "status.json", {"state": state, "message": message, "time": time.time(), "stopped": stopped})
     return f"{folder.root}: {state}; stopped: {', '.join(stopped) or 'nothing was running'}"

@@ -1,31 +1,30 @@
 """The frozen Solver votes on the pool."""
 
-from typing import Any, Final
+from typing import Any
 
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 from rdiverse.runs.manifest import Outcome, StepError, StepRecord, check_outputs, do_step, read_record
 from rdiverse.runs.tables import LABELS, read_table, write_table
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.progress import Progress
-
-STEP: Final = "label"
 
 
 def label(run: RunContext, t: int) -> StepRecord:
     """Write iteration-NN/labels.parquet: majority answer and share of every well-formed question of the pool."""
-    pool = finished(run, "propose", t)
+    pool = finished(run, Step.PROPOSE, t)
     policy = run.policy(Role.SOLVER, t - 1)
-    seed = run.seed(STEP, t)
+    seed = run.seed(Step.LABEL, t)
     config = run.config.solver
     path = run.folder.iteration(t) / "labels.parquet"
 
     def body() -> Outcome:
         rows = [row for row in read_table(run.folder.iteration(t) / "questions.parquet") if row["question"] is not None]
-        progress = Progress(run.folder, STEP, t, len(rows))
-        run.place.have(STEP, t, {Role.SOLVER: policy})
-        with SolverClient(run.place.address(Role.SOLVER)) as client:
+        progress = Progress(run.folder, Step.LABEL, t, len(rows))
+        run.target.ensure_serving(Step.LABEL, t, {Role.SOLVER: policy})
+        with SolverClient(run.target.address(Role.SOLVER)) as client:
             solved = {}
             for vote in client.iter_solve(
                 [row["question"] for row in rows],
@@ -57,10 +56,10 @@ def label(run: RunContext, t: int) -> StepRecord:
         write_table(path, LABELS, labels)
         return Outcome((path,), {"labelled": len(labels), "seed": seed})
 
-    return do_step(run.folder, STEP, t, {"questions": pool.digest, "weights": policy.version}, body)
+    return do_step(run.folder, Step.LABEL, t, {"questions": pool.digest, "weights": policy.version}, body)
 
 
-def finished(run: RunContext, step: str, t: int) -> StepRecord:
+def finished(run: RunContext, step: Step, t: int) -> StepRecord:
     """The record of a step that must have finished, its files checked. Raises StepError."""
     record = read_record(run.folder, step, t)
     if record is None:

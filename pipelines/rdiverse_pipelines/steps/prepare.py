@@ -15,7 +15,7 @@ from rdiverse.runs.files import written_aside
 from rdiverse.runs.folder import RunFolder
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.iterations import pipeline_iterations
-from rdiverse_pipelines.where import cluster_file
+from rdiverse_pipelines.target import cluster_file
 
 # Where a run lives and how one machine serves it change nothing that it computes.
 IRRELEVANT = frozenset({"workspace", "run_id", "local", "keep_iterations"})

@@ -1,29 +1,26 @@
 """The Challenger writes the pool."""
 
-from typing import Final
-
 from rdiverse.inference.client import ChallengerClient
 from rdiverse.runs.manifest import Outcome, StepError, StepRecord, do_step
 from rdiverse.runs.tables import QUESTIONS, write_table
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.progress import Progress
-
-STEP: Final = "propose"
 
 
 def propose(run: RunContext, t: int) -> StepRecord:
     """Write iteration-NN/questions.parquet: every completion, in order, malformed ones with a null question."""
     policy = run.policy(Role.CHALLENGER, t)
-    seed = run.seed(STEP, t)
+    seed = run.seed(Step.PROPOSE, t)
     config = run.config.challenger
     path = run.folder.iteration(t) / "questions.parquet"
 
     def body() -> Outcome:
-        progress = Progress(run.folder, STEP, t, config.pool)
+        progress = Progress(run.folder, Step.PROPOSE, t, config.pool)
         rows = {}
-        run.place.have(STEP, t, {Role.CHALLENGER: policy})
-        with ChallengerClient(run.place.address(Role.CHALLENGER)) as client:
+        run.target.ensure_serving(Step.PROPOSE, t, {Role.CHALLENGER: policy})
+        with ChallengerClient(run.target.address(Role.CHALLENGER)) as client:
             for proposed in client.propose(config.pool, seed=seed, sampling=config.sampling, expected_weights=policy.version):
                 rows[proposed.index] = {
                     "index": proposed.index,
@@ -42,4 +39,4 @@ def propose(run: RunContext, t: int) -> StepRecord:
         malformed = sum(row["question"] is None for row in rows.values())
         return Outcome((path,), {"proposed": len(rows), "malformed": malformed, "seed": seed})
 
-    return do_step(run.folder, STEP, t, {"weights": policy.version}, body)
+    return do_step(run.folder, Step.PROPOSE, t, {"weights": policy.version}, body)

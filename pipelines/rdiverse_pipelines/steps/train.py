@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.manifest import Outcome, StepRecord, do_step
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import TRAINING, Step
 from rdiverse.training.launch import Phase, PhaseResult, read_result
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.label import finished
-
-STEPS: dict[Role, ClusterPhase] = {Role.CHALLENGER: "train-challenger", Role.SOLVER: "train-solver"}
 
 
 def train(run: RunContext, role: Role, t: int) -> StepRecord:
@@ -17,7 +15,7 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
 
     A role that the method does not train keeps the base weights.
     """
-    step = STEPS[role]
+    step = TRAINING[role]
     start = run.policy(role, t - 1)
     solver = run.policy(Role.SOLVER, t - 1)
     inputs = {"weights": start.version}
@@ -25,14 +23,14 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
         inputs["solver"] = solver.version
         trained = run.traits.trains_challenger
     else:
-        inputs["dataset"] = finished(run, "curate", t).digest
+        inputs["dataset"] = finished(run, Step.CURATE, t).digest
         trained = run.traits.trains_solver
 
     def body() -> Outcome:
         if not trained:
             return Outcome(results={"weights": start.version, "trained": False})
         # The Challenger is rewarded by the frozen Solver; the Solver needs no server.
-        run.place.have(step, t, {Role.SOLVER: solver} if role is Role.CHALLENGER else {})
+        run.target.ensure_serving(step, t, {Role.SOLVER: solver} if role is Role.CHALLENGER else {})
         phase = Phase(
             role=role,
             iteration=t,
@@ -47,9 +45,9 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
             run=run.folder.run_id,
             solver_weights=solver.version,
             dataset=run.folder.iteration(t) / "dataset.parquet" if role is Role.SOLVER else None,
-            metrics_address=run.place.metrics_address,
+            metrics_address=run.target.metrics_address,
         )
-        run.place.launcher().run(phase)
+        run.target.launcher().run(phase)
         result = read_result(phase.result_path)
         return Outcome(results={"weights": result.version, "trained": True, **_figures(result)})
 

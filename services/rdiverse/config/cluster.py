@@ -1,16 +1,12 @@
 """What a run must know of the release it runs in: written by the chart as cluster.yaml, read by the pipeline's steps."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from rdiverse.config.base import Section
 from rdiverse.config.load import ConfigError, faults, read_mapping
-
-ClusterPhase = Literal["train-challenger", "propose", "label", "curate", "train-solver", "evaluate", "rest"]
-"""The parts of an iteration between which GPUs change hands; `rest` is what stays up when a run has ended."""
-PHASES: tuple[ClusterPhase, ...] = ("train-challenger", "propose", "label", "curate", "train-solver", "evaluate", "rest")
+from rdiverse.selfplay.steps import PHASES
 
 
 class Shares(Section):
@@ -51,11 +47,11 @@ class ClusterConfig(Section):
     """GPUs that the release may hold at once; 0: it runs on CPUs, and the plan is about replicas only."""
     gpus_each: Shares = Shares()
     """GPUs of one replica of each server and of one training job."""
-    plan: dict[ClusterPhase, Shares]
-    """Replicas by phase. A server at 0 is stopped before the phase and brought back for the next that needs it."""
+    plan: dict[str, Shares]
+    """Replicas by phase (`PHASES`). A server at 0 is stopped before the phase and brought back for the next that needs it."""
     scale_seconds: float = Field(1800, gt=0)
     """Servers that have not come or gone by then fail the step."""
-    rollout_seconds: float = Field(1800, gt=0)
+    weights_seconds: float = Field(1800, gt=0)
     """Replicas that do not report the new weights by then are rolled back."""
 
     @model_validator(mode="after")
@@ -63,6 +59,8 @@ class ClusterConfig(Section):
         missing = [phase for phase in PHASES if phase not in self.plan]
         if missing:
             raise ValueError(f"plan: no entry for {', '.join(missing)}")
+        if unknown := self.plan.keys() - set(PHASES):
+            raise ValueError(f"plan: unknown phase {', '.join(sorted(unknown))}; phases are {', '.join(PHASES)}")
         for phase, shares in self.plan.items():
             needed = shares.gpus(self.gpus_each)
             if needed > self.gpus:

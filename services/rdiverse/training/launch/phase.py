@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rdiverse.runs.files import write_json
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import TRAINING, Step
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Phase:
     """host:port on which rank 0 serves Prometheus metrics; empty: none."""
 
     @property
-    def step(self) -> str:
+    def step(self) -> Step:
         """The phase's name among the pipeline's steps."""
-        return f"train-{self.role}"
+        return TRAINING[self.role]
 
     @property
     def result_path(self) -> Path:

@@ -1,23 +1,23 @@
-"""One machine: servers that the command has started, trainers under torchrun."""
+"""One machine as the deployment target: servers that the command has started, trainers under torchrun."""
 
 import os
 from collections.abc import Mapping
 
-from rdiverse.config.cluster import ClusterPhase
 from rdiverse.inference.client import ModelControlClient
 from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import Step
 from rdiverse.training.launch import Launcher, launcher_from_environment
 from rdiverse_pipelines.policy import Policy
 
 
-class LocalPlace:
+class LocalTarget:
     """Finds the servers by RDIVERSE_<SERVICE>_ADDRESS; all are up all the time."""
 
     metrics_address = ""
 
     def address(self, service: str) -> str:
-        """Where a service answers (see Place)."""
+        """Where a service answers (see DeploymentTarget)."""
         variable = f"RDIVERSE_{service.upper()}_ADDRESS"
         value = os.environ.get(variable)
         if not value:
@@ -28,8 +28,8 @@ class LocalPlace:
         """Make the launcher that the environment names, torchrun by default."""
         return launcher_from_environment()
 
-    def have(self, phase: ClusterPhase, t: int, policies: Mapping[Role, Policy]) -> None:  # noqa: ARG002 - all is up always
-        """Have each server load its weights, where it serves others (see Place)."""
+    def ensure_serving(self, phase: Step, t: int, policies: Mapping[Role, Policy]) -> None:  # noqa: ARG002 - all is up always
+        """Have each server load its weights, where it serves others (see DeploymentTarget)."""
         for role, policy in policies.items():
             with ModelControlClient(self.address(role)) as client:
                 if client.get_model().weights == policy.version:

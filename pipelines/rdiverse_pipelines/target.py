@@ -1,13 +1,13 @@
-"""Where a run's servers and trainers are: what differs between one machine and a cluster, and the one place that decides."""
+"""The deployment target of a run, one machine or a cluster: what differs between them, and the one function that decides."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.folder import RunFolder
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import Step
 from rdiverse.training.launch import Launcher
 from rdiverse_pipelines.policy import Policy
 
@@ -17,7 +17,7 @@ LOCAL_SIGN = "RDIVERSE_SOLVER_ADDRESS"
 """Set by whoever has started the servers itself."""
 
 
-class Place(Protocol):
+class DeploymentTarget(Protocol):
     """Servers and trainers of one run."""
 
     @property
@@ -30,7 +30,7 @@ class Place(Protocol):
     def launcher(self) -> Launcher:
         """What trains a phase here."""
 
-    def have(self, phase: ClusterPhase, t: int, policies: Mapping[Role, Policy]) -> None:
+    def ensure_serving(self, phase: Step, t: int, policies: Mapping[Role, Policy]) -> None:
         """Return when the servers that a phase of iteration t needs are up, serving these weights, and no others hold a GPU.
 
         Asks what is there and changes only what differs, so that it may be called again at any time. Raises StepError.
@@ -49,13 +49,13 @@ def cluster_file() -> Path | None:
     return Path(path) if path and not os.environ.get(LOCAL_SIGN) else None
 
 
-def place_of(folder: RunFolder) -> Place:
+def deployment_target(folder: RunFolder) -> DeploymentTarget:
     """The servers and trainers of a run. Raises ConfigError for a release whose settings cannot be read."""
     settings = cluster_file()
     if settings is None:
-        from rdiverse_pipelines.local.place import LocalPlace
+        from rdiverse_pipelines.local.target import LocalTarget
 
-        return LocalPlace()
-    from rdiverse_pipelines.cluster.place import ClusterPlace
+        return LocalTarget()
+    from rdiverse_pipelines.cluster.target import ClusterTarget
 
-    return ClusterPlace.of(folder, settings)
+    return ClusterTarget.of(folder, settings)

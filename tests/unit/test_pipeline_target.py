@@ -1,20 +1,20 @@
-"""Where a run is: decided in one place, by the environment."""
+"""The deployment target of a run: decided in one function, by the environment."""
 
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.support.cluster_place import write_settings
+from tests.support.cluster_target import write_settings
 from tests.support.local_run import LOCAL
 
 from rdiverse.config import ConfigError, dump_config, load_config
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.local.place import LocalPlace
+from rdiverse_pipelines.local.target import LocalTarget
 from rdiverse_pipelines.steps.finish import finish
 from rdiverse_pipelines.steps.prepare import prepare_from_text
-from rdiverse_pipelines.where import CLUSTER_VARIABLE, LOCAL_SIGN, cluster_file, place_of
+from rdiverse_pipelines.target import CLUSTER_VARIABLE, LOCAL_SIGN, cluster_file, deployment_target
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def config(tmp_path: Path, **values: object) -> str:
 
 def test_without_a_cluster_a_step_is_on_this_machine(tmp_path: Path) -> None:
     assert cluster_file() is None
-    assert isinstance(place_of(RunFolder(tmp_path)), LocalPlace)
+    assert isinstance(deployment_target(RunFolder(tmp_path)), LocalTarget)
 
 
 def test_a_compiled_pipeline_says_that_it_is_on_a_cluster(cluster: Path) -> None:
@@ -53,12 +53,12 @@ def test_whoever_has_started_the_servers_runs_the_same_pipeline_on_this_machine(
 def test_a_release_whose_settings_are_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CLUSTER_VARIABLE, str(tmp_path / "cluster.yaml"))
     with pytest.raises(ConfigError, match=r"cluster.yaml: cannot be read"):
-        place_of(RunFolder(tmp_path))
+        deployment_target(RunFolder(tmp_path))
 
 
 def test_a_server_that_nobody_named_is_named(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="RDIVERSE_SOLVER_ADDRESS is not set"):
-        LocalPlace().address("solver")
+        LocalTarget().address("solver")
 
 
 def test_on_a_cluster_run_and_model_stand_on_the_shared_volume(cluster: Path, tmp_path: Path) -> None:

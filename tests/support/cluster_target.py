@@ -1,4 +1,4 @@
-"""A run on a cluster that is none: its folder, its release's settings, its place."""
+"""A run on a cluster that is none: its folder, its release's settings, its deployment target."""
 
 import socket
 from pathlib import Path
@@ -9,8 +9,8 @@ import yaml
 from rdiverse.runs.folder import RunFolder
 from rdiverse_pipelines.cluster.api import Api
 from rdiverse_pipelines.cluster.objects import RunObjects
-from rdiverse_pipelines.cluster.place import ClusterPlace
 from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.target import ClusterTarget
 from tests.support.cluster_api import Release
 
 RELEASE = Path(__file__).parent / "cluster_release"
@@ -33,8 +33,8 @@ def write_settings(folder: Path, workspace: Path, **changes: Any) -> Path:
     return cluster
 
 
-def place(url: str, tmp_path: Path, run: str = "one", **changes: Any) -> ClusterPlace:
-    """The place of a run, before the API at `url`."""
+def target(url: str, tmp_path: Path, run: str = "one", **changes: Any) -> ClusterTarget:
+    """The deployment target of a run, before the API at `url`."""
     from kubernetes.client import Configuration
 
     configuration = Configuration()
@@ -43,7 +43,7 @@ def place(url: str, tmp_path: Path, run: str = "one", **changes: Any) -> Cluster
     cluster = write_settings(tmp_path / "settings", tmp_path / "workspace", **changes)
     folder = RunFolder.of(tmp_path / "workspace", run)
     folder.root.mkdir(parents=True, exist_ok=True)
-    return ClusterPlace(RunObjects(Settings.read(cluster), folder), Api("ns", configuration, gone_seconds=5))
+    return ClusterTarget(RunObjects(Settings.read(cluster), folder), Api("ns", configuration, gone_seconds=5))
 
 
 def coder(replicas: int = 1) -> dict[str, Any]:

@@ -1,25 +1,26 @@
-"""A cluster as the place of a run: servers per phase by the release's plan, trainers as PyTorchJobs."""
+"""A cluster as the deployment target: servers per phase by the release's plan, trainers as PyTorchJobs."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rdiverse.config.cluster import ClusterPhase, Shares
+from rdiverse.config.cluster import Shares
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.roles import POLICY_ROLES, Role
+from rdiverse.selfplay.steps import REST, Step
 from rdiverse.training.launch import Launcher
 from rdiverse_pipelines.cluster.api import Api
 from rdiverse_pipelines.cluster.objects import RunObjects, replicas, scaled, selector
 from rdiverse_pipelines.cluster.replicas import Server, wait_until_gone, wait_until_served
-from rdiverse_pipelines.cluster.rollout import roll_out, server_of
+from rdiverse_pipelines.cluster.serving import serve_policy, server_of
 from rdiverse_pipelines.cluster.settings import Settings
 from rdiverse_pipelines.cluster.shared import claim, managed, shared_server
 from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.usage import note_holding
 
 
-class ClusterPlace:
+class ClusterTarget:
     """The servers and trainers of one run in one release of the chart."""
 
     metrics_address = "0.0.0.0:9100"
@@ -31,13 +32,13 @@ class ClusterPlace:
         self._api = api
 
     @classmethod
-    def of(cls, folder: RunFolder, cluster: Path) -> "ClusterPlace":
-        """The place that a release's cluster.yaml describes. Raises ConfigError."""
+    def of(cls, folder: RunFolder, cluster: Path) -> "ClusterTarget":
+        """The target that a release's cluster.yaml describes. Raises ConfigError."""
         settings = Settings.read(cluster)
         return cls(RunObjects(settings, folder), Api(settings.cluster.namespace))
 
     def address(self, service: str) -> str:
-        """Where a service answers (see Place): all replicas of a run's own servers, in turn."""
+        """Where a service answers (see DeploymentTarget): all replicas of a run's own servers, in turn."""
         if service in POLICY_ROLES:
             return f"dns:///{self._objects.server_name(Role(service))}:{self._cluster.server_port}"
         return str(getattr(self._cluster.addresses, service))
@@ -59,8 +60,8 @@ class ClusterPlace:
             },
         )
 
-    def have(self, phase: ClusterPhase, t: int, policies: Mapping[Role, Policy]) -> None:
-        """First everything shrinks to the phase's plan and its GPUs are free, then what the phase needs grows (see Place)."""
+    def ensure_serving(self, phase: Step, t: int, policies: Mapping[Role, Policy]) -> None:
+        """First everything shrinks to the phase's plan and its GPUs are free, then what the phase needs grows."""
         shares = self._cluster.plan[phase]
         for role in policies:
             if getattr(shares, role) < 1:
@@ -71,13 +72,13 @@ class ClusterPlace:
         growing = [(shared_server(self._objects, name), claim(self._api, self._objects, name, getattr(shares, name), grow=True))
                    for name in managed(self._objects)]  # fmt: skip
         for role, policy in policies.items():
-            roll_out(self._api, self._objects, role, policy, getattr(shares, role))
+            serve_policy(self._api, self._objects, role, policy, getattr(shares, role))
         for server, count in growing:
             if count:
                 self._enforce(phase, server, wait_until_served(self._api, server, count, None, self._cluster.scale_seconds))
 
     def finish(self) -> list[str]:
-        """Delete the run's InferenceServices, Services and unfinished PyTorchJobs; give up its claims (see Place)."""
+        """Delete the run's InferenceServices, Services and unfinished PyTorchJobs; give up its claims."""
         stopped = []
         labels = selector(self._objects.labels())
         for job in self._api.jobs(labels):
@@ -91,10 +92,10 @@ class ClusterPlace:
             self._api.delete_service(self._objects.headless(role))
         for name in managed(self._objects):
             claim(self._api, self._objects, name, None, grow=True)
-        note_holding(self._objects.folder, "rest", 0, 0)
+        note_holding(self._objects.folder, REST, 0, 0)
         return stopped
 
-    def _shrink(self, phase: ClusterPhase, shares: Shares) -> dict[Role, int]:
+    def _shrink(self, phase: Step, shares: Shares) -> dict[Role, int]:
         """Stop what the phase has no place for and wait until it is gone; gives how many of the run's servers are left."""
         leaving: list[tuple[Server, int]] = []
         left: dict[Role, int] = {}
@@ -115,7 +116,7 @@ class ClusterPlace:
         return left
 
     @staticmethod
-    def _enforce(phase: ClusterPhase, server: Server, failure: str | None) -> None:
+    def _enforce(phase: Step, server: Server, failure: str | None) -> None:
         if failure:
             raise StepError(f"before phase {phase}: InferenceService {server.name}: {failure}")
 

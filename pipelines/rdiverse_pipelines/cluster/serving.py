@@ -27,27 +27,27 @@ def server_of(objects: RunObjects, role: Role) -> Server:
     )
 
 
-def roll_out(api: Api, objects: RunObjects, role: Role, policy: Policy, count: int) -> None:
+def serve_policy(api: Api, objects: RunObjects, role: Role, policy: Policy, count: int) -> None:
     """Serve a policy with `count` replicas and return when every one of them reports it.
 
-    What is as it should be already is left as it is. Raises StepError after `rollout_seconds`; the servers then serve again
+    What is as it should be already is left as it is. Raises StepError after `weights_seconds`; the servers then serve again
     what all of them served last, or, when nothing was ever served, are stopped.
     """
     present = _offer(api, objects, role, policy, count)
-    server, seconds = server_of(objects, role), objects.settings.cluster.rollout_seconds
+    server, seconds = server_of(objects, role), objects.settings.cluster.weights_seconds
     failure = wait_until_served(api, server, count, policy.version, seconds)
     if failure is None:
         if served(present) != (str(policy.path), policy.version):
             api.patch(server.name, served_patch(policy))
         return
     consequence = _roll_back(api, objects, role, policy, count)
-    raise StepError(f"roll-out of {role} weights {policy.version} from {policy.path}: {failure}. {consequence}")
+    raise StepError(f"serving {role} weights {policy.version} from {policy.path}: {failure}. {consequence}")
 
 
 def _offer(api: Api, objects: RunObjects, role: Role, policy: Policy, count: int) -> Object:
     """Have the InferenceService say what is wanted; gives it as it was, or as it was created."""
     wanted = objects.inference_service(role, policy, count)
-    with contextlib.suppress(ConflictError):  # it is there from an earlier roll-out
+    with contextlib.suppress(ConflictError):  # it is there from an earlier attempt or iteration
         api.create_service(objects.service(role))
     try:
         present = api.get(objects.name(role))
@@ -84,7 +84,7 @@ def _roll_back(api: Api, objects: RunObjects, role: Role, policy: Policy, count:
     old = Policy(Path(before[0]), before[1])
     wanted = objects.inference_service(role, old, count)
     api.patch(name, {"metadata": {"labels": wanted["metadata"]["labels"]}, "spec": wanted["spec"]})
-    failure = wait_until_served(api, server_of(objects, role), count, old.version, objects.settings.cluster.rollout_seconds)
+    failure = wait_until_served(api, server_of(objects, role), count, old.version, objects.settings.cluster.weights_seconds)
     return f"Rolled back to {old.version}" + (
         f", which is served by only {failure}" if failure else ", which every replica serves"
     )

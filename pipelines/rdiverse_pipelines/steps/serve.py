@@ -2,20 +2,20 @@
 
 import time
 
-from rdiverse.config.cluster import ClusterPhase
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.manifest import read_record
 from rdiverse.selfplay.roles import Role
+from rdiverse.selfplay.steps import SERVING, Step
 from rdiverse_pipelines.context import RunContext
 
 
-def roll_out(run: RunContext, role: Role, t: int) -> str:
+def serve_weights(run: RunContext, role: Role, t: int) -> str:
     """Make the service of `role` serve its weights after iteration t. Returns the version.
 
     Never taken as done from a record, since a server may have been restarted with other weights: the service is asked, and
     changes only on a mismatch. Left out when nobody will ask those weights anything any more.
     """
-    step = f"roll-out-{role}"
+    step = SERVING[role]
     log = EventLog(run.folder.events)
     asker = _first_asker(run, role, t)
     if asker is None:
@@ -25,15 +25,15 @@ def roll_out(run: RunContext, role: Role, t: int) -> str:
     began = time.monotonic()
     policy = run.policy(role, t)
     phase, at = asker
-    run.place.have(phase, at, {role: policy})
+    run.target.ensure_serving(phase, at, {role: policy})
     log.write(Event(step, t, "end", message=f"{time.monotonic() - began:.1f} s"))
     return policy.version
 
 
-def _first_asker(run: RunContext, role: Role, t: int) -> tuple[ClusterPhase, int] | None:
+def _first_asker(run: RunContext, role: Role, t: int) -> tuple[Step, int] | None:
     """The first step yet to be done that asks these weights, and its iteration."""
-    askers: list[tuple[ClusterPhase, int]] = [("propose", t)]
+    askers: list[tuple[Step, int]] = [(Step.PROPOSE, t)]
     if role is Role.SOLVER:
-        askers = [("evaluate", t), ("train-challenger", t + 1), ("label", t + 1)]
+        askers = [(Step.EVALUATE, t), (Step.TRAIN_CHALLENGER, t + 1), (Step.LABEL, t + 1)]
     undone = (asker for asker in askers if asker[1] <= run.config.iterations and read_record(run.folder, *asker) is None)
     return next(undone, None)
