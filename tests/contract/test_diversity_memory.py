@@ -12,9 +12,9 @@ from tests.support.diversity_in_memory import InMemory
 
 from rdiverse.diversity.memory import milvus_rows
 from rdiverse.diversity.memory.ledger import (
-    Batch,
     DigestMismatchError,
     IncompatibleError,
+    IterationBatch,
     OutOfOrderError,
     Record,
     UnknownRunError,
@@ -206,7 +206,7 @@ def test_a_deleted_run_is_gone_and_may_come_back_otherwise(memory, run):
     assert run not in [ledger.run for ledger in memory.ledgers(SECONDS)]
     with pytest.raises(UnknownRunError):
         memory.delete(run, SECONDS)
-    smaller = Batch(1, "a" * 64, "text", "encoder-9", unit(np.eye(8)), [Record(str(i), "", "", 0) for i in range(8)])
+    smaller = IterationBatch(1, "a" * 64, "text", "encoder-9", unit(np.eye(8)), [Record(str(i), "", "", 0) for i in range(8)])
     again = commit(memory, run, smaller)
     assert again.revision > before.revision
     assert memory.nearest(again, 2, unit(np.eye(8)), 1, SECONDS).similarities[:, 0] == pytest.approx(np.ones(8))

@@ -87,7 +87,7 @@ def test_an_exported_memory_comes_back(address, tmp_path):
 
 def test_only_an_exported_memory_is_restored(address, tmp_path):
     (tmp_path / "other.jsonl").write_text('{"question": "What is 1 + 2?"}\n')
-    with pytest.raises(commands.NotExportedError, match=r"other\.jsonl: is no exported memory"):
+    with pytest.raises(commands.NotExportedError, match=r"other\.jsonl: must be a file that `rdiverse memory export` wrote"):
         commands.restore(address, "other", tmp_path / "other.jsonl")
     with pytest.raises(RpcFailure):
         commands.stats(address, "other")

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from rdiverse.diversity.memory.ledger import Batch, Record
+from rdiverse.diversity.memory.ledger import IterationBatch, Record
 
 SECONDS = 60.0
 DIMENSION = 48
@@ -16,13 +16,15 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def batch(iteration: int, items: int = 20, *, seed: int = 0, digest: str = "", vectors: np.ndarray | None = None) -> Batch:
+def batch(
+    iteration: int, items: int = 20, *, seed: int = 0, digest: str = "", vectors: np.ndarray | None = None
+) -> IterationBatch:
     rng = np.random.default_rng([seed, iteration])
     found = unit(rng.normal(size=(items, DIMENSION))) if vectors is None else unit(vectors)
     records = [
         Record(f"question {iteration}.{index}", f"program {index}", str(index), index / 100) for index in range(len(found))
     ]
-    return Batch(iteration, digest or f"{iteration:064x}", "program", "encoder-1", found, records)
+    return IterationBatch(iteration, digest or f"{iteration:064x}", "program", "encoder-1", found, records)
 
 
 def commit(memory, run, *batches):

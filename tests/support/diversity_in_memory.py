@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdiverse.diversity.memory.ledger import (
-    Batch,
     Entry,
+    IterationBatch,
     Ledger,
     Record,
     UnknownRunError,
@@ -59,7 +59,7 @@ class InMemory:
         attempts = {entry.iteration: entry.attempt for entry in ledger.entries}
         return [self._records[attempts[key.iteration]][key.index] for key in keys]
 
-    def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:
+    def commit(self, run: str, batch: IterationBatch, seconds: float) -> tuple[Ledger, bool]:
         """See Memory."""
         with self._lock:
             ledger = self._ledgers.get(run)

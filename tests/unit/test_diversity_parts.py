@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.support.diversity_in_memory import InMemory
 
-from rdiverse.diversity.memory.ledger import Batch, Entry, Record
+from rdiverse.diversity.memory.ledger import Entry, IterationBatch, Record
 from rdiverse.diversity.memory.milvus_rows import part_rows, sum_of
 from rdiverse.diversity.memory.replay import draw
 from rdiverse.diversity.sam.cache import SamCache, content_key
@@ -22,7 +22,7 @@ def test_the_mean_stays_exact_over_a_million_additions():
         vectors = rng.normal(0.1, 1, size=(1000, dimension)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         everything.append(vectors)
-        batch = Batch(iteration, f"{iteration:064x}", "program", "", vectors, [])
+        batch = IterationBatch(iteration, f"{iteration:064x}", "program", "", vectors, [])
         [part] = part_rows(_ledger(memory, dimension), Entry(iteration, batch.digest, "a", 1000), batch)
         total += sum_of([part["content"]])
     scan = np.concatenate(everything).astype(np.longdouble)
@@ -32,7 +32,7 @@ def test_the_mean_stays_exact_over_a_million_additions():
 
 
 def _ledger(memory, dimension):
-    one = Batch(1, "0" * 64, "program", "", np.eye(dimension, dtype=np.float32)[:1], [Record("q", "", "", 0)])
+    one = IterationBatch(1, "0" * 64, "program", "", np.eye(dimension, dtype=np.float32)[:1], [Record("q", "", "", 0)])
     return memory.commit("run", one, 1)[0]
 
 

@@ -32,12 +32,12 @@ class Watched(Reads):
 
     running = most = 0
 
-    async def seen(self, *arguments):
+    async def similarities(self, *arguments):
         self.running += 1
         self.most = max(self.most, self.running)
         await asyncio.sleep(0.01)
         try:
-            return await super().seen(*arguments)
+            return await super().similarities(*arguments)
         finally:
             self.running -= 1
 
@@ -135,7 +135,7 @@ def test_words_are_clustered_without_a_coder_against_an_empty_memory(tmp_path):
         batch = [Embeddable("how many apples has Anna"), Embeddable("how many apples has Anna"), Embeddable("the moon")]
         scored = await core.score(batch, by_words=True)
         assert [item.penalties.p_rep for item in scored.items] == pytest.approx([2 / 3, 2 / 3, 1 / 3])
-        with pytest.raises(DependencyUnavailableError, match="coder: none is configured"):
+        with pytest.raises(DependencyUnavailableError, match="coder: is not configured"):
             await core.score(batch)
 
     in_loop(tmp_path, scenario)

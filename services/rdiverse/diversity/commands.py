@@ -99,7 +99,7 @@ def restore(address: str, run: str, path: Path, representation: Representation =
     try:
         rows = [MemoryItem(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (TypeError, ValueError) as error:
-        raise NotExportedError(f"{path}: is no exported memory: {error}") from error
+        raise NotExportedError(f"{path}: must be a file that `rdiverse memory export` wrote: {error}") from error
     with DiversityClient(address) as client:
         for iteration in sorted({row.iteration for row in rows}):
             kept = [row for row in rows if row.iteration == iteration]

@@ -147,7 +147,7 @@ def _entry(path: Path, number: int, entry: Any) -> tuple[str, Scope]:
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise TokensFileError(f"{path}: entry {number}: sha256 must be 64 hexadecimal characters in lower case")
     if not _texts(entry["runs"]) or not _texts(entry["verbs"]) or not set(entry["verbs"]) <= {"read", "write"}:
-        raise TokensFileError(f"{path}: entry {number}: runs must be patterns, verbs read or write")
+        raise TokensFileError(f"{path}: entry {number}: runs must be a list of patterns, verbs a list of read and write")
     return digest, Scope(tuple(entry["runs"]), frozenset(entry["verbs"]))
 
 

@@ -64,7 +64,7 @@ class ServiceError(Exception):
 
 
 class InvalidFieldError(ServiceError):
-    """A field breaks the rule in its proto comment."""
+    """A field breaks the rule in its proto comment. `message` says what must hold, as in "must be 1 to 10, not 11"."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(
@@ -78,7 +78,9 @@ class UndecodableError(ServiceError):
 
     def __init__(self, message_type: str) -> None:
         super().__init__(
-            grpc.StatusCode.INVALID_ARGUMENT, ErrorReason.ERROR_REASON_UNDECODABLE, f"the bytes are no {message_type} message"
+            grpc.StatusCode.INVALID_ARGUMENT,
+            ErrorReason.ERROR_REASON_UNDECODABLE,
+            f"the bytes cannot be read as a {message_type} message",
         )
 
 

@@ -69,7 +69,7 @@ def p_rep(labels: Sequence[int] | Labels, batch_size: int) -> Floats:
     """
     labels = np.asarray(labels, dtype=np.int64)
     if batch_size < len(labels):
-        raise ValueError(f"batch_size = {batch_size}: fewer than the {len(labels)} clustered questions")
+        raise ValueError(f"batch_size: must be at least {len(labels)}, the number of clustered questions, not {batch_size}")
     _, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     shares: Floats = sizes[inverse].astype(np.float64) / max(batch_size, 1)
     return shares
@@ -125,10 +125,10 @@ def mean_cosine(vectors: Vectors) -> float:
 def _unit(vectors: Vectors) -> Floats:
     array = np.asarray(vectors, dtype=np.float64)
     if array.ndim != 2:
-        raise ValueError(f"vectors have shape {array.shape}: must be (n, dimension)")
+        raise ValueError(f"vectors: must have shape (n, dimension), not {array.shape}")
     norms = np.linalg.norm(array, axis=1, keepdims=True)
     if not np.all(np.isfinite(norms)) or not np.all(norms > 0):
-        raise ValueError("vectors must be finite and not all zero")
+        raise ValueError("vectors: must be finite and not all zero")
     unit: Floats = array / norms
     return unit
 

@@ -47,7 +47,7 @@ def uncertainty(share: float, form: Literal["tent", "min"]) -> float:
     half of tent, so that penalties weigh double).
     """
     if not 0 <= share <= 1:
-        raise ValueError(f"share = {share}: must lie in [0, 1]")
+        raise ValueError(f"share: must be 0 to 1, not {share}")
     if form == "tent":
         return 1 - 2 * abs(share - 0.5)
     return min(share, 1 - share)

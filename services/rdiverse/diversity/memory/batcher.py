@@ -1,4 +1,4 @@
-"""Work that comes while the same is under way waits, and is then done in one go: many cost little more than few."""
+"""Requests that come while others of their kind are served are then served in one go: many cost little more than few."""
 
 import asyncio
 import time
@@ -12,9 +12,9 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class _Asked(Generic[W, R]):
+class _Request(Generic[W, R]):
     kind: Hashable
-    wanted: W
+    payload: W
     weight: int
     end: float
     answer: "asyncio.Future[R]"
@@ -23,31 +23,31 @@ class _Asked(Generic[W, R]):
 class Batcher(Generic[W, R]):
     """To be used inside one event loop.
 
-    `work(all that is wanted, seconds)` runs in `pool` and gives one result for each; `at_once` of these run at the same
-    time, none with more than `most` in weight unless one alone has more. What was asked for is begun only after it was
+    `work(payloads, seconds)` runs in `pool` and gives one result for each; `concurrency` of these run at the same
+    time, none with more than `max_weight` unless one alone has more. What was asked for is begun only after it was
     asked for, so that a read sees every write before it.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[W], float], Sequence[R]], pool: ThreadPoolExecutor, at_once: int, most: int
+        self, work: Callable[[Sequence[W], float], Sequence[R]], pool: ThreadPoolExecutor, concurrency: int, max_weight: int
     ) -> None:
         self._work = work
         self._pool = pool
-        self._at_once = at_once
-        self._most = most
-        self._waiting: list[_Asked[W, R]] = []
+        self._concurrency = concurrency
+        self._max_weight = max_weight
+        self._waiting: list[_Request[W, R]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, kind: Hashable, wanted: W, seconds: float, weight: int = 1) -> R:
+    async def ask(self, kind: Hashable, payload: W, seconds: float, weight: int = 1) -> R:
         """The result, made together with what else is asked for of this kind. Raises what the work raises, or TimeoutError."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(kind, wanted, weight, time.monotonic() + seconds, answer))
+        self._waiting.append(_Request(kind, payload, weight, time.monotonic() + seconds, answer))
         self._start()
         async with asyncio.timeout(seconds):
             return await answer
 
     def _start(self) -> None:
-        while len(self._tasks) < self._at_once and self._waiting:
+        while len(self._tasks) < self._concurrency and self._waiting:
             task = asyncio.get_running_loop().create_task(self._run(self._take()))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
@@ -56,36 +56,36 @@ class Batcher(Generic[W, R]):
         self._tasks.discard(task)
         self._start()
 
-    def _take(self) -> list[_Asked[W, R]]:
+    def _take(self) -> list[_Request[W, R]]:
         """What has waited longest, and all that can go with it. Callers who left meanwhile are left out."""
-        taken: list[_Asked[W, R]] = []
-        kept: list[_Asked[W, R]] = []
+        taken: list[_Request[W, R]] = []
+        kept: list[_Request[W, R]] = []
         weight = 0
-        for asked in self._waiting:
-            if asked.answer.done():
+        for request in self._waiting:
+            if request.answer.done():
                 continue
-            if not taken or (asked.kind == taken[0].kind and weight + asked.weight <= self._most):
-                taken.append(asked)
-                weight += asked.weight
+            if not taken or (request.kind == taken[0].kind and weight + request.weight <= self._max_weight):
+                taken.append(request)
+                weight += request.weight
             else:
-                kept.append(asked)
+                kept.append(request)
         self._waiting = kept
         return taken
 
-    async def _run(self, taken: list[_Asked[W, R]]) -> None:
+    async def _run(self, taken: list[_Request[W, R]]) -> None:
         if not taken:
             return
-        seconds = max(0.001, max(asked.end for asked in taken) - time.monotonic())
+        seconds = max(0.001, max(request.end for request in taken) - time.monotonic())
         loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(self._pool, self._work, [asked.wanted for asked in taken], seconds)
+            results = await loop.run_in_executor(self._pool, self._work, [request.payload for request in taken], seconds)
         except Exception as error:  # noqa: BLE001  each caller gets it
-            for asked in taken:
-                if not asked.answer.done():
-                    asked.answer.set_exception(error)
+            for request in taken:
+                if not request.answer.done():
+                    request.answer.set_exception(error)
             return
-        for asked, result in zip(taken, results, strict=True):
-            if not asked.answer.done():
-                asked.answer.set_result(result)
+        for request, result in zip(taken, results, strict=True):
+            if not request.answer.done():
+                request.answer.set_result(result)
             # One by one: all callers going on at once would hold up whoever asks for health.
             await asyncio.sleep(0)

@@ -121,7 +121,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Batch:
+class IterationBatch:
     """The items of one iteration, ready to be committed."""
 
     iteration: int
@@ -153,11 +153,11 @@ def committed(ledger: Ledger | None, run: str, iteration: int, digest: str) -> b
         raise DigestMismatchError(f"iteration {iteration} of run {run} was committed with digest {entry.digest}")
     last = ledger.last_iteration if ledger is not None else 0
     if entry is None and iteration != last + 1:
-        raise OutOfOrderError(f"iteration {iteration} of run {run} does not follow iteration {last}, its last one")
+        raise OutOfOrderError(f"iteration {iteration} of run {run} must be {last + 1}: its last one is {last}")
     return entry is not None
 
 
-def with_commit(ledger: Ledger | None, run: str, batch: Batch, attempt: str, store: str) -> Ledger:
+def with_commit(ledger: Ledger | None, run: str, batch: IterationBatch, attempt: str, store: str) -> Ledger:
     """The ledger after a commit. `store` is for a run that begins (again). Raises IncompatibleError."""
     entry = Entry(batch.iteration, batch.digest, attempt, len(batch.records))
     if ledger is None or ledger.deleted or not ledger.entries:

@@ -1,8 +1,19 @@
 """The memory in Milvus.
 
-A ledger row a run says what is committed; items stand in one collection a run, one partition an attempt, so that no query
-of one run can meet another's rows and no read meets rows of an attempt that did not succeed. Rows are written first, the
-ledger that names them last.
+rdiverse_ledgers                    what is committed, and who may write
+  my-run/000000000003/65551           run/revision/claim: the Ledger as JSON, which names store 9f2c01ab and attempts
+  ~writer/000000065551                the present writer's claim; the highest counts (`milvus_claim`)
+  ~adopted/000000065551               ledgers written under lower claims are void
+  ~schema                             version of everything stored
+rdiverse_store_my_hrun_x9f2c01ab    the items of one life of one run: no query of one run meets another's rows
+  partition i1_a1b2c3                 one for each attempt to commit an iteration; searches name those of the ledger
+    1-a1b2c3-0                          unit vector (exact FLAT index, inner product), share, beginning of the texts
+  partition i2_0badc0                 left by a writer that was killed: no ledger names it, so no read meets it
+rdiverse_parts                      what fits into no item's row
+  9f2c01ab/1/a1b2c3/sum/0             float64 sum of the iteration's vectors, in base64: S_mean without a scan
+  9f2c01ab/1/a1b2c3/0/1               the texts of item 0, continued
+
+Rows are written first and the ledger that names them last: that one row makes a write happen, or not at all.
 """
 
 import json
@@ -18,8 +29,8 @@ from numpy.typing import NDArray
 
 from rdiverse.diversity.memory import milvus_rows as rows
 from rdiverse.diversity.memory.ledger import (
-    Batch,
     Entry,
+    IterationBatch,
     Ledger,
     Record,
     UnknownRunError,
@@ -28,7 +39,7 @@ from rdiverse.diversity.memory.ledger import (
     with_deletion,
     with_rollback,
 )
-from rdiverse.diversity.memory.milvus_claim import Claim
+from rdiverse.diversity.memory.milvus_claim import WriterClaim
 from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
 from rdiverse.diversity.memory.milvus_schema import check_version, create_ledgers, create_parts, create_store
 from rdiverse.diversity.memory.milvus_tables import Tables
@@ -50,7 +61,7 @@ class MilvusMemory:
         self._connection = connection
         self._begun = self._prepared = False
         self._tables = Tables(connection)
-        self._claim = Claim(self._tables)
+        self._claim = WriterClaim(self._tables)
         self._writing = threading.Lock()
         self._sums: OrderedDict[tuple[str, str], NDArray[np.float64]] = OrderedDict()
         self._newest: dict[str, tuple[int, int]] = {}
@@ -88,8 +99,8 @@ class MilvusMemory:
             at_once = min(at_once, max(_LITE_QUERIES, _LITE_CELLS // max(entry.items for entry in entries)))
         hits: list[list[dict[str, Any]]] = []
         for start in range(0, len(queries), at_once):
-            hits += self._connection.on(
-                rows.store_collection(ledger), deadline.left, "search", data=list(queries[start : start + at_once]),
+            hits += self._connection.call_loaded(
+                rows.store_collection(ledger), deadline.remaining, "search", data=list(queries[start : start + at_once]),
                 limit=min(k, held), partition_names=[rows.partition(entry) for entry in entries], output_fields=["pieces"],
                 search_params={"metric_type": rows.METRIC}, consistency_level="Strong",
             )  # fmt: skip
@@ -141,12 +152,12 @@ class MilvusMemory:
         self._connection.probe()
         self._claim.check(Deadline(seconds))
 
-    def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:
+    def commit(self, run: str, batch: IterationBatch, seconds: float) -> tuple[Ledger, bool]:
         """See Memory. Raises NotTheWriterError."""
         deadline = Deadline(seconds)
         with self._writing:
             self._prepare(deadline)
-            present = self.ledger(run, deadline.small)
+            present = self.ledger(run, deadline.small_call)
             if committed(present, run, batch.iteration, batch.digest) and present is not None:
                 return present, True
             following = with_commit(present, run, batch, attempt=secrets.token_hex(3), store=secrets.token_hex(4))
@@ -182,7 +193,7 @@ class MilvusMemory:
 
     def _read_ledgers(self, condition: str, deadline: Deadline) -> list[Ledger]:
         if not self._begun:
-            self._begun = self._connection.call(deadline.small, "has_collection", collection_name=rows.LEDGERS)
+            self._begun = self._connection.call(deadline.small_call, "has_collection", collection_name=rows.LEDGERS)
             if not self._begun:
                 return []
         ledgers, adopted = self._stored_ledgers(condition, deadline)
@@ -204,12 +215,12 @@ class MilvusMemory:
             self._prepared = True
 
     def _alive(self, run: str, deadline: Deadline) -> Ledger:
-        present = self.ledger(run, deadline.small)
+        present = self.ledger(run, deadline.small_call)
         if present is None or present.deleted:
             raise UnknownRunError(run)
         return present
 
-    def _write_rows(self, ledger: Ledger, entry: Entry, batch: Batch, deadline: Deadline) -> None:
+    def _write_rows(self, ledger: Ledger, entry: Entry, batch: IterationBatch, deadline: Deadline) -> None:
         collection = rows.store_collection(ledger)
         if len(ledger.entries) == 1:
             create_store(self._connection, collection, ledger.dimension, deadline)
@@ -254,7 +265,7 @@ class MilvusMemory:
         self._tables.delete_keys(rows.LEDGERS, old, deadline)
         self._tables.delete_where(rows.LEDGERS, f'run == "{rows.ADOPTED}" and revision < {adopted}', deadline)
         alive = {rows.store_collection(ledger): ledger for ledger in newest.values() if not ledger.deleted and ledger.entries}
-        for collection in self._connection.call(deadline.left, "list_collections"):
+        for collection in self._connection.call(deadline.remaining, "list_collections"):
             if collection.startswith(rows.STORE_PREFIX) and collection not in alive:
                 self._tables.drop_collection(collection, deadline)
         for ledger in alive.values():

@@ -10,7 +10,7 @@ from rdiverse.diversity.memory.protocol import NotTheWriterError
 _DRAWN_BITS = 16
 
 
-class Claim:
+class WriterClaim:
     """One process' place as the writer. Claims are numbered and the highest stands; of two that are made at once, one."""
 
     def __init__(self, tables: Tables) -> None:

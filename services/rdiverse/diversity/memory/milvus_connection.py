@@ -30,17 +30,17 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds left. Raises MemoryUnavailableError when there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
             raise MemoryUnavailableError("no answer in time")
-        return left
+        return remaining
 
     @property
-    def small(self) -> float:
+    def small_call(self) -> float:
         """Seconds for a small call."""
-        return min(self.left, SMALL_CALL_SECONDS)
+        return min(self.remaining, SMALL_CALL_SECONDS)
 
 
 class MilvusConnection:
@@ -63,7 +63,7 @@ class MilvusConnection:
         uri = os.environ.get(URI_VARIABLE)
         if not uri:
             raise ValueError(
-                f"{URI_VARIABLE} is not set: the diversity service keeps its memory in Milvus, as in http://127.0.0.1:19530"
+                f"{URI_VARIABLE} must be set: the diversity service keeps its memory in Milvus, as in http://127.0.0.1:19530"
             )
         if not uri.startswith(("http://", "https://")):
             raise ValueError(f"{URI_VARIABLE} = {uri!r}: must be http://host:port or https://host:port")
@@ -74,7 +74,7 @@ class MilvusConnection:
         """Call a method of pymilvus' MilvusClient, once connected. Raises MemoryUnavailableError."""
         return self._guarded(seconds, lambda client: getattr(client, method)(timeout=seconds, **arguments))
 
-    def on(self, collection: str, seconds: float, method: str, **arguments: Any) -> Any:
+    def call_loaded(self, collection: str, seconds: float, method: str, **arguments: Any) -> Any:
         """Call a method on a collection that has to be loaded, which a server that was restarted has not done by itself."""
         if collection not in self._loaded:
             self.call(seconds, "load_collection", collection_name=collection)

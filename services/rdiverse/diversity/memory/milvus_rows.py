@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.memory.ledger import SCHEMA, Batch, Entry, Ledger, Record
+from rdiverse.diversity.memory.ledger import SCHEMA, Entry, IterationBatch, Ledger, Record
 from rdiverse.diversity.memory.protocol import Key
 
 LEDGERS = "rdiverse_ledgers"
@@ -77,7 +77,7 @@ def version_row() -> dict[str, Any]:
     return {"key": VERSION, "run": VERSION, "revision": SCHEMA, "content": "", "nothing": _NOTHING}
 
 
-def item_rows(entry: Entry, batch: Batch) -> Iterator[dict[str, Any]]:
+def item_rows(entry: Entry, batch: IterationBatch) -> Iterator[dict[str, Any]]:
     """The items of a batch as rows, the first piece of their texts with them."""
     for index, (record, vector) in enumerate(zip(batch.records, batch.vectors, strict=True)):
         pieces = _pieces(record)
@@ -87,7 +87,7 @@ def item_rows(entry: Entry, batch: Batch) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def part_rows(ledger: Ledger, entry: Entry, batch: Batch) -> Iterator[dict[str, Any]]:
+def part_rows(ledger: Ledger, entry: Entry, batch: IterationBatch) -> Iterator[dict[str, Any]]:
     """The sum of a batch's vectors (float64, so that S_mean stays exact) and what does not fit into the items' rows."""
     total = batch.vectors.sum(axis=0, dtype=np.float64).astype("<f8").tobytes()
     for piece, start in enumerate(range(0, len(total), _SUM_BYTES)):

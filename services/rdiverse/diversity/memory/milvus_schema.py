@@ -13,7 +13,7 @@ _NAME = 256
 
 def create_ledgers(connection: MilvusConnection, deadline: Deadline) -> None:
     """The collection of ledgers."""
-    if connection.call(deadline.small, "has_collection", collection_name=rows.LEDGERS):
+    if connection.call(deadline.small_call, "has_collection", collection_name=rows.LEDGERS):
         return
     from pymilvus import DataType
 
@@ -23,7 +23,7 @@ def create_ledgers(connection: MilvusConnection, deadline: Deadline) -> None:
 
 def create_parts(connection: MilvusConnection, deadline: Deadline) -> None:
     """The collection of sums and long texts."""
-    if connection.call(deadline.small, "has_collection", collection_name=rows.PARTS):
+    if connection.call(deadline.small_call, "has_collection", collection_name=rows.PARTS):
         return
     from pymilvus import DataType
 
@@ -62,6 +62,6 @@ def _create(
     index = MilvusClient.prepare_index_params()
     index.add_index(vector[0], index_type="FLAT", metric_type=rows.METRIC)
     connection.call(
-        deadline.left, "create_collection", collection_name=name, schema=schema, index_params=index, num_shards=1,
+        deadline.remaining, "create_collection", collection_name=name, schema=schema, index_params=index, num_shards=1,
         consistency_level="Strong",
     )  # fmt: skip

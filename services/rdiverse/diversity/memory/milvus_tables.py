@@ -23,8 +23,8 @@ class Tables:
 
     def query(self, collection: str, condition: str, fields: list[str], deadline: Deadline) -> list[Row]:
         """The rows that fulfil a condition."""
-        found: list[Row] = self._connection.on(
-            collection, deadline.small, "query", filter=condition, output_fields=fields, consistency_level="Strong"
+        found: list[Row] = self._connection.call_loaded(
+            collection, deadline.small_call, "query", filter=condition, output_fields=fields, consistency_level="Strong"
         )
         return found
 
@@ -42,40 +42,40 @@ class Tables:
         """Write rows. The same keys again overwrite: a call that is repeated does no harm."""
         for chunk in constrained_batches(entities, _INSERT_BYTES, get_len=_weight, strict=False):
             rows = list(chunk)
-            self._connection.call(deadline.left, "upsert", collection_name=collection, data=rows, partition_name=partition)
+            self._connection.call(deadline.remaining, "upsert", collection_name=collection, data=rows, partition_name=partition)
 
     def delete_keys(self, collection: str, keys: Sequence[str], deadline: Deadline) -> None:
         """Drop the rows of these keys."""
         if keys:
-            self._connection.on(collection, deadline.left, "delete", ids=list(keys))
+            self._connection.call_loaded(collection, deadline.remaining, "delete", ids=list(keys))
 
     def delete_where(self, collection: str, condition: str, deadline: Deadline) -> None:
         """Drop the rows that fulfil a condition."""
-        self._connection.on(collection, deadline.left, "delete", filter=condition)
+        self._connection.call_loaded(collection, deadline.remaining, "delete", filter=condition)
 
     def add_partition(self, collection: str, name: str, deadline: Deadline) -> None:
         """Make a partition."""
-        self._connection.call(deadline.left, "create_partition", collection_name=collection, partition_name=name)
+        self._connection.call(deadline.remaining, "create_partition", collection_name=collection, partition_name=name)
 
     def drop_partitions(self, collection: str, named: set[str], deadline: Deadline) -> None:
         """Drop the attempts' partitions that are not among `named`."""
-        for name in self._connection.call(deadline.left, "list_partitions", collection_name=collection):
+        for name in self._connection.call(deadline.remaining, "list_partitions", collection_name=collection):
             if name.startswith("i") and name not in named:
                 if not self._connection.lite:  # which has no such call, and needs none
                     self._connection.call(
-                        deadline.left, "release_partitions", collection_name=collection, partition_names=[name]
+                        deadline.remaining, "release_partitions", collection_name=collection, partition_names=[name]
                     )
-                self._connection.call(deadline.left, "drop_partition", collection_name=collection, partition_name=name)
+                self._connection.call(deadline.remaining, "drop_partition", collection_name=collection, partition_name=name)
 
     def drop_collection(self, collection: str, deadline: Deadline) -> None:
         """Drop a collection."""
         self._connection.forget(collection)
-        self._connection.call(deadline.left, "drop_collection", collection_name=collection)
+        self._connection.call(deadline.remaining, "drop_collection", collection_name=collection)
 
     def settle(self, collection: str, deadline: Deadline) -> None:
         """Have what was written readable for good: rows in Milvus Lite's buffer are invisible while it is written out."""
         if self._connection.lite:
-            self._connection.call(deadline.left, "flush", collection_name=collection)
+            self._connection.call(deadline.remaining, "flush", collection_name=collection)
 
 
 def _weight(entity: Row) -> int:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.memory.ledger import Batch, Ledger, Record
+from rdiverse.diversity.memory.ledger import IterationBatch, Ledger, Record
 
 
 class MemoryUnavailableError(RuntimeError):
@@ -36,7 +36,7 @@ class Nearest:
 
 
 @dataclass(frozen=True)
-class Seen:
+class MemorySimilarities:
     """What the memory says about the embedded items of a batch, in their order."""
 
     nearest: Nearest
@@ -70,7 +70,7 @@ class Memory(Protocol):
     def records(self, ledger: Ledger, keys: Sequence[Key], seconds: float) -> list[Record]:
         """What is remembered of these items, in their order."""
 
-    def commit(self, run: str, batch: Batch, seconds: float) -> tuple[Ledger, bool]:
+    def commit(self, run: str, batch: IterationBatch, seconds: float) -> tuple[Ledger, bool]:
         """Add an iteration, all or nothing. Gives the ledger and whether it had been committed before.
 
         Raises what `ledger.committed` and `ledger.check_compatible` raise.

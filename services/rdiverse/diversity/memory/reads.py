@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rdiverse.diversity import metrics
 from rdiverse.diversity.memory.batcher import Batcher
 from rdiverse.diversity.memory.ledger import Ledger, Record, StaleRevisionError, UnknownRunError
-from rdiverse.diversity.memory.protocol import Key, Memory, MemoryUnavailableError, Nearest, Seen
+from rdiverse.diversity.memory.protocol import Key, Memory, MemorySimilarities, MemoryUnavailableError, Nearest
 from rdiverse.diversity.memory.replay import draw
 
 _THREADS = 8
@@ -55,9 +55,9 @@ class Reads:
         """See Memory.ledgers."""
         return await self._within(seconds, self._memory.ledgers)
 
-    async def seen(
+    async def similarities(
         self, ledger: Ledger, before: int, vectors: Sequence[NDArray[np.float32]], count: int, seconds: float
-    ) -> Seen:
+    ) -> MemorySimilarities:
         """The `count` nearest items of iterations < `before` to each unit vector (dimension,), and what S_mean is made from."""
         search = (ledger, before, count, vectors)
         kind = (ledger.run, ledger.revision, before, count)
@@ -67,14 +67,14 @@ class Reads:
         """See Memory.records."""
         return await self._within(seconds, self._memory.records, ledger, keys) if keys else []
 
-    async def drawn(self, ledger: Ledger, before: int, count: int, seed: int) -> list[Key]:
+    async def draw_replay(self, ledger: Ledger, before: int, count: int, seed: int) -> list[Key]:
         """See replay.draw."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, draw, ledger.before(before), count, seed)
 
     def _read_ledger(self, runs: Sequence[str], seconds: float) -> list[Ledger | None]:
         return [self._memory.ledger(runs[0], seconds)] * len(runs)
 
-    def _search(self, searches: Sequence[_Search], seconds: float) -> list[Seen]:
+    def _search(self, searches: Sequence[_Search], seconds: float) -> list[MemorySimilarities]:
         end = time.monotonic() + seconds
         ledger, before, count, _ = searches[0]
         vectors = [vector for search in searches for vector in search[3]]
@@ -84,7 +84,7 @@ class Reads:
         total, items = self._memory.total(ledger, before, max(0.001, end - time.monotonic()))
         starts = np.cumsum([0] + [len(search[3]) for search in searches]).tolist()
         return [
-            Seen(Nearest(found.similarities[first:last], found.keys[first:last]), total, items)
+            MemorySimilarities(Nearest(found.similarities[first:last], found.keys[first:last]), total, items)
             for first, last in pairwise(starts)
         ]
 

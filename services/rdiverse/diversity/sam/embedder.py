@@ -127,6 +127,6 @@ class SamEmbedder:
         if representation is not Representation.PROGRAM or Origin.QUESTION not in origins:
             return {}, ""
         if self._coding is None:
-            raise DependencyUnavailableError("coder", "none is configured; bring programs or vectors")
+            raise DependencyUnavailableError("coder", "is not configured, so items must bring programs or vectors")
         asked = [item.question for item, origin in zip(items, origins, strict=True) if origin is Origin.QUESTION]
         return await self._coding.results(asked, end)

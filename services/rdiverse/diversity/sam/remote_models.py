@@ -61,7 +61,7 @@ class _RemoteModel:
     def _unavailable(self, error: grpc.aio.AioRpcError) -> DependencyUnavailableError:
         self._version = None
         if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
-            return DependencyUnavailableError(self._name, "has got other weights meanwhile")
+            return DependencyUnavailableError(self._name, "changed its weights during the call")
         return DependencyUnavailableError(self._name, f"does not answer ({error.code().name})")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.memory.ledger import Batch, Ledger, Record, committed
+from rdiverse.diversity.memory.ledger import IterationBatch, Ledger, Record, committed
 from rdiverse.diversity.memory.protocol import Memory
 from rdiverse.diversity.memory.reads import Reads, in_pool
 from rdiverse.diversity.sam.embedder import Embeddable, Embedded, Representation, SamEmbedder
@@ -57,7 +57,7 @@ class Committer:
         # 3. Rows first, the ledger that names them last: the memory's own business, which checks once more.
         loop = asyncio.get_running_loop()
         vectors, records = await loop.run_in_executor(self._computing, _rows, query, embedded)
-        batch = Batch(query.iteration, query.digest, query.representation, encoder, vectors, records)
+        batch = IterationBatch(query.iteration, query.digest, query.representation, encoder, vectors, records)
         return await in_pool(self._writing, remaining(), self._memory.commit, query.run, batch)
 
 

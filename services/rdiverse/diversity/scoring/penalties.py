@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.memory.protocol import Key, Seen
+from rdiverse.diversity.memory.protocol import Key, MemorySimilarities
 from rdiverse.diversity.sam.embedder import Embedded
 from rdiverse.selfplay.repetition import bleu_clusters, cosine_clusters, p_rep
 from rdiverse.selfplay.rewards import PenaltyConstants, largest_map_penalty, map_penalty
 
 
 @dataclass(frozen=True)
-class Penalties:
+class ItemPenalties:
     """The penalties of one item."""
 
     p_rep: float
@@ -38,8 +38,8 @@ def clusters(questions: Sequence[str], embedded: Sequence[Embedded], threshold: 
 
 
 def penalties(
-    embedded: Sequence[Embedded], labels: Sequence[int], seen: Seen | None, constants: PenaltyConstants
-) -> list[Penalties]:
+    embedded: Sequence[Embedded], labels: Sequence[int], seen: MemorySimilarities | None, constants: PenaltyConstants
+) -> list[ItemPenalties]:
     """Put both penalties together. `seen` is None while the memory is empty.
 
     An item without an embedding is not novel: P_rep 1 when clusters are made of embeddings, P_MAP its maximum; it counts
@@ -53,14 +53,14 @@ def penalties(
     results = []
     for item, share, label in zip(embedded, repetition, labels, strict=True):
         if seen is None:
-            results.append(Penalties(share, label, 0.0, 0.0, 0.0, None))
+            results.append(ItemPenalties(share, label, 0.0, 0.0, 0.0, None))
         elif item.vector is None:
-            results.append(Penalties(share, label, 1.0, 1.0, largest_map_penalty(constants), None))
+            results.append(ItemPenalties(share, label, 1.0, 1.0, largest_map_penalty(constants), None))
         else:
             row = next(rows)
             s_max, s_mean = float(seen.nearest.similarities[row, 0]), float(means[row])
             results.append(
-                Penalties(share, label, s_max, s_mean, map_penalty(s_max, s_mean, constants), seen.nearest.keys[row][0])
+                ItemPenalties(share, label, s_max, s_mean, map_penalty(s_max, s_mean, constants), seen.nearest.keys[row][0])
             )
     return results
 

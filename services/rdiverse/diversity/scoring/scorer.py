@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from rdiverse.diversity import metrics
 from rdiverse.diversity.memory.ledger import Ledger, Record
-from rdiverse.diversity.memory.protocol import Seen
+from rdiverse.diversity.memory.protocol import Key, MemorySimilarities
 from rdiverse.diversity.memory.reads import Reads
 from rdiverse.diversity.sam.embedder import Embeddable, Embedded, Representation, SamEmbedder
 from rdiverse.diversity.scoring.embedding import ItemError, check_brought, embed_comparable
-from rdiverse.diversity.scoring.penalties import Penalties, clusters, penalties
+from rdiverse.diversity.scoring.penalties import ItemPenalties, clusters, penalties
 from rdiverse.selfplay.rewards import PenaltyConstants
 
 TURNS = 16
@@ -49,7 +49,7 @@ class ScoredItem:
     """One item, and what became of it."""
 
     embedded: Embedded
-    penalties: Penalties
+    penalties: ItemPenalties
     nearest: Record | None
     """The remembered item at cosine s_max, when it was asked for and there is one."""
 
@@ -128,27 +128,30 @@ class Scorer:
         if embedded.vector is None:
             raise ItemError(0, "", f"cannot be embedded: {embedded.failure}")
         async with self._turns:
-            found = (await self._reads.seen(ledger, before_iteration, [embedded.vector], count, remaining())).nearest
+            found = (await self._reads.similarities(ledger, before_iteration, [embedded.vector], count, remaining())).nearest
             records = await self._reads.records(ledger, found.keys[0], remaining())
         return FoundNeighbors(embedded, list(zip(records, found.similarities[0].tolist(), strict=True)))
 
     async def _search(
         self, query: ScoreQuery, ledger: Ledger | None, embedded: Sequence[Embedded], remaining: Remaining
-    ) -> tuple[Seen | None, dict[object, Record]]:
+    ) -> tuple[MemorySimilarities | None, dict[Key, Record]]:
         if ledger is None:
             return None, {}
         vectors = [item.vector for item in embedded if item.vector is not None]
-        seen = await self._reads.seen(ledger, query.before_iteration, vectors, 1, remaining())
+        seen = await self._reads.similarities(ledger, query.before_iteration, vectors, 1, remaining())
         keys = list(dict.fromkeys(keys[0] for keys in seen.nearest.keys)) if query.with_nearest else []
         return seen, dict(zip(keys, await self._reads.records(ledger, keys, remaining()), strict=True))
 
 
 def _scored(
-    embedded: Sequence[Embedded], clustered: "Future[list[int]]", seen: Seen | None, nearest: dict[object, Record],
-    constants: PenaltyConstants,
+    embedded: Sequence[Embedded], clustered: "Future[list[int]]", seen: MemorySimilarities | None,
+    nearest: dict[Key, Record], constants: PenaltyConstants,
 ) -> tuple[list[ScoredItem], int]:  # fmt: skip
     """The items, and the number of clusters, which were begun before this."""
     labels = clustered.result()
     results = penalties(embedded, labels, seen, constants)
-    items = [ScoredItem(item, result, nearest.get(result.nearest)) for item, result in zip(embedded, results, strict=True)]
+    items = [
+        ScoredItem(item, result, nearest.get(result.nearest) if result.nearest else None)
+        for item, result in zip(embedded, results, strict=True)
+    ]
     return items, len({label for label in labels if label >= 0})

@@ -90,7 +90,7 @@ def _sam(config: RunConfig, cache: SamCache) -> SamEmbedder:
     encoder = None
     if config.encoder.kind == "model":
         if not encoder_address:
-            raise ValueError(f"{ENCODER_VARIABLE} is not set, and encoder.kind = model needs a server that embeds")
+            raise ValueError(f"{ENCODER_VARIABLE} must be set: encoder.kind = model needs a server that embeds")
         encoder = RemoteEncoder(encoder_address)
     coder = RemoteCoder(coder_address, config.prompts.coder.template, config.coder.max_tokens) if coder_address else None
     return SamEmbedder(coder, encoder, config.encoder.dimension, cache)

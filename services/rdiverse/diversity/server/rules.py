@@ -43,7 +43,7 @@ def digest(field: str, value: str) -> str:
 def between(field: str, value: int, least: int, most: int) -> int:
     """A bounded integer."""
     if not least <= value <= most:
-        raise InvalidFieldError(field, f"is {value}, must be {least} to {most}")
+        raise InvalidFieldError(field, f"must be {least} to {most}, not {value}")
     return value
 
 
@@ -52,7 +52,7 @@ def revision(field: str, value: str) -> int:
     if not value:
         return 0
     if not _REVISION.fullmatch(value):
-        raise InvalidFieldError(field, "is not a revision that this service gave")
+        raise InvalidFieldError(field, "must be a revision that this service gave")
     return int(value)
 
 
@@ -62,7 +62,7 @@ def representation(field: str, value: int) -> Representation:
         return Representation.TEXT
     if value in (pb.REPRESENTATION_UNSPECIFIED, pb.REPRESENTATION_PROGRAM):
         return Representation.PROGRAM
-    raise InvalidFieldError(field, f"{value} is no Representation")
+    raise InvalidFieldError(field, f"must be a Representation, not {value}")
 
 
 def number(field: str, value: float, least: float, most: float) -> float:
@@ -75,9 +75,9 @@ def number(field: str, value: float, least: float, most: float) -> float:
 def text(field: str, value: str, least: int = 0) -> str:
     """A bounded text without control characters, tabs and line ends excepted."""
     if not least <= len(value) <= MAX_TEXT:
-        raise InvalidFieldError(field, f"has {len(value)} characters, must have {least} to {MAX_TEXT}")
+        raise InvalidFieldError(field, f"must have {least} to {MAX_TEXT} characters, not {len(value)}")
     if _CONTROL.search(value):
-        raise InvalidFieldError(field, "holds control characters")
+        raise InvalidFieldError(field, "must not hold control characters")
     return value
 
 
@@ -86,13 +86,13 @@ def vector(field: str, value: bytes) -> NDArray[np.float32] | None:
     if not value:
         return None
     if len(value) % 4 or not 2 <= len(value) // 4 <= MAX_DIMENSION:
-        raise InvalidFieldError(field, f"has {len(value)} bytes, must be 2 to {MAX_DIMENSION} little-endian float32")
+        raise InvalidFieldError(field, f"must be 2 to {MAX_DIMENSION} little-endian float32 numbers, not {len(value)} bytes")
     components = np.frombuffer(value, dtype="<f4").astype(np.float64)
     norm = float(np.linalg.norm(components))
     if not np.all(np.isfinite(components)):
-        raise InvalidFieldError(field, "holds NaN or infinity")
+        raise InvalidFieldError(field, "must not hold NaN or infinity")
     if norm == 0:
-        raise InvalidFieldError(field, "is all zero")
+        raise InvalidFieldError(field, "must not be all zero")
     unit: NDArray[np.float32] = (components / norm).astype(np.float32)
     return unit
 
@@ -101,7 +101,7 @@ def item(field: str, value: pb.Item) -> Embeddable:
     """What an item brings to be embedded."""
     question = text(f"{field}.question", value.question, least=1)
     if not question.strip():
-        raise InvalidFieldError(f"{field}.question", "is blank")
+        raise InvalidFieldError(f"{field}.question", "must not be blank")
     return Embeddable(question, text(f"{field}.program", value.program), vector(f"{field}.vector", value.vector))
 
 

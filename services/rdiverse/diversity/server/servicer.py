@@ -76,7 +76,7 @@ class DiversityServicer(DiversityServiceServicer):
             count = rules.between("count", request.count, 1, rules.MAX_REPLAY)
             min_revision = rules.revision("min_revision", request.min_revision)
             ledger = await self._reads.existing(request.run, remaining_seconds(context), min_revision)
-            keys = await self._reads.drawn(ledger, before, count, request.seed)
+            keys = await self._reads.draw_replay(ledger, before, count, request.seed)
             for start in range(0, max(len(keys), 1), _REPLAY_AT_ONCE):
                 some = keys[start : start + _REPLAY_AT_ONCE]
                 records = await self._reads.records(ledger, some, remaining_seconds(context))

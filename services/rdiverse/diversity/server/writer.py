@@ -26,7 +26,7 @@ def writer_lock(uri: str) -> Iterator[None]:
     """Hold this machine's lock on the Milvus at `uri`. Raises WriterBusyError when another process keeps it.
 
     It keeps two writers of one machine apart at once; between machines the memory itself tells the older writer that
-    it is none any more (`milvus_claim.Claim`).
+    it is none any more (`milvus_claim.WriterClaim`).
     """
     path = _lock_path(uri)
     end = time.monotonic() + _PATIENCE_SECONDS
