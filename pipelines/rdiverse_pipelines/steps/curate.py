@@ -117,7 +117,7 @@ def _commit(run: RunContext, diversity: DiversityClient, kept: list[Row], t: int
 
 
 def _figures(rows: list[Row], kept: list[Row]) -> dict[str, Any]:
-    """What METHOD measures of an iteration's kept questions; null where there is nothing to measure."""
+    """Figures of the kept questions (docs/method.md, "What is measured"); null where there is nothing to measure."""
     by_index = {row["index"]: row for row in rows}
     labels = [by_index[row["index"]] for row in kept]
     truths = [row["truth_agrees"] for row in labels if row["truth_agrees"] is not None]

@@ -1,7 +1,7 @@
 r"""Scores responses as R-Zero's evaluation scripts do, so that published numbers can be compared like with like.
 
 Written after the behaviour of `evaluation/datasets_loader.py`, `eval_mmlupro.py`, `eval_supergpqa.py` and `eval_bbeh.py` of
-R-Zero (arXiv 2508.05004). Its known misjudgements are kept (METHOD, "The paper's numbers"):
+R-Zero (arXiv 2508.05004). Its known misjudgements are kept (docs/method.md, "The paper's numbers"):
 
 - the answer is cut by a greedy expression: from the first `\boxed{` to the last `}` of that line;
 - gold and answer go to math-verify bare, where `3\sqrt{13}` is read as 3;

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @torch.inference_mode()
 def embed(model: Any, texts: Sequence[Sequence[int]], max_rows: int) -> NDArray[np.float32]:
-    """Embed token ids; (texts, dimension), each row of length 1 (METHOD, "SAM": last-token pooling).
+    """Embed token ids; (texts, dimension), each row of length 1 (docs/method.md, "SAM": last-token pooling).
 
     Batches hold texts of similar length, padded on the right: under a causal mask padding then changes nothing.
     """

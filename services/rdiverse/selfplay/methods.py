@@ -56,7 +56,7 @@ TRAITS: dict[Method, Traits] = {
     Method.R_DIVERSE_WITHOUT_SAM: Traits(True, True, Similarity.TEXT, memory_penalty=True, replay=True),
     Method.R_DIVERSE_WITHOUT_REPLAY: Traits(True, True, Similarity.PROGRAM, memory_penalty=True, replay=False),
 }
-"""METHOD: R-Diverse's abstract and ablations; r-zero-replay is the control that separates replay from diversity."""
+"""R-Diverse, its ablations and baselines (docs/method.md, "Methods"); r-zero-replay tells replay from diversity."""
 
 
 def memory_name(run_id: str, similarity: Similarity) -> str:

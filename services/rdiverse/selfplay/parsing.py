@@ -27,7 +27,7 @@ class Proposal(NamedTuple):
 def parse_proposal(text: str) -> Proposal | None:
     r"""Read a Challenger's completion; None when it is malformed.
 
-    Well-formed (METHOD, "Challenger reward"; R-Zero's format rule) is `<question>...</question>` and a non-empty
+    Well-formed (docs/method.md, "Challenger reward"; R-Zero's format rule) is `<question>...</question>` and a non-empty
     `\boxed{}`, the last of each counting. A question that is blank, longer than MAX_CHARACTERS, or holds control
     characters is none.
     """

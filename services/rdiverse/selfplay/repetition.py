@@ -99,7 +99,7 @@ def nearest_cosines(vectors: Vectors) -> Floats:
 
 
 def intra_iteration(vectors: Vectors, threshold: float = 0.9) -> float:
-    """Share of an iteration's questions whose nearest neighbour in the same iteration exceeds the threshold (METHOD)."""
+    """Share of questions with a nearest neighbour beyond the threshold (docs/method.md, "What is measured")."""
     return repeated_share(nearest_cosines(vectors), threshold)
 
 

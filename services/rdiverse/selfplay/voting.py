@@ -30,7 +30,7 @@ def vote(answers: Sequence[str | None], equal: Callable[[str, str], bool], drop_
     neither the order of the samples nor the size of a number decides.
 
     `drop_unboxed` takes the share over the boxed samples only, as R-Zero does when it labels; its Challenger's reward
-    takes it over all (METHOD, "Voting and answers"). In R-Zero an unboxed sample votes as the string "None".
+    takes it over all (docs/method.md, "Voting and answers"). In R-Zero an unboxed sample votes as the string "None".
     """
     spellings = Counter(answer for answer in answers if answer is not None)
     boxed = spellings.total()

@@ -34,7 +34,7 @@ def rows_per_update(training: GRPOConfig) -> int:
 def trl_arguments(
     phase: Phase, training: GRPOConfig, on_gpu: bool, engine: Literal["transformers", "vllm"] = "transformers"
 ) -> "TRLConfig":
-    """TRL's arguments for a phase (METHOD, "GRPO settings of the reference runs").
+    """TRL's arguments for a phase (docs/method.md, "GRPO settings of the reference runs").
 
     `engine` serves; where it is vllm it draws rollouts, too, inside the training processes, if these have GPUs. On CPUs
     transformers draws them.

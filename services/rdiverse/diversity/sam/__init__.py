@@ -1,1 +1,1 @@
-"""SAM: from a question to the program that solves it, and on to a unit vector (METHOD, 'SAM')."""
+"""SAM: from a question to the program that solves it, and on to a unit vector (docs/method.md, "SAM")."""

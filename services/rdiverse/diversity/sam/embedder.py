@@ -1,4 +1,4 @@
-"""SAM: question -> program -> vector. What the caller already has is not made again (METHOD, "SAM")."""
+"""SAM: question -> program -> vector. What the caller already has is not made again (docs/method.md, "SAM")."""
 
 import time
 from collections.abc import Sequence

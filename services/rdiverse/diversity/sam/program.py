@@ -32,7 +32,7 @@ class ProgramError(ValueError):
 
 
 def program_of(completion: str, prompt: RenderedPrompt) -> str:
-    """The program in a coder's completion (METHOD, "SAM"). Raises ProgramError.
+    """The program in a coder's completion (docs/method.md, "SAM"). Raises ProgramError.
 
     A coder that gives back its own instructions or their example would put all questions into one giant cluster, so
     an echo is an error too.

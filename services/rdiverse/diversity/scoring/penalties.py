@@ -1,4 +1,4 @@
-"""P_rep and P_MAP of one batch, from vectors and what the memory said (METHOD, "Challenger reward")."""
+"""P_rep and P_MAP of one batch, from vectors and what the memory said (docs/method.md, "Challenger reward")."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

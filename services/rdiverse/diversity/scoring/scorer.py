@@ -1,4 +1,4 @@
-"""Scores a batch: P_rep within it and P_MAP against what the run remembers (METHOD, "Challenger reward")."""
+"""Scores a batch: P_rep within it and P_MAP against what the run remembers (docs/method.md, "Challenger reward")."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -35,7 +35,7 @@ class VoteCounter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="votes")
 
     async def count(self, problems: Sequence[Sequence[str]], *, drop_unboxed: bool) -> list[CountedVote]:
-        """Vote on the last balanced boxes of each problem's completions (METHOD, "Voting and answers").
+        """Vote on the last balanced boxes of each problem's completions (docs/method.md, "Voting and answers").
 
         Gives the votes of the first problems: one at least, and no more once a moment has passed.
         """

@@ -1,4 +1,4 @@
-"""The Challenger's reward: R_unc - alpha P_rep - beta P_MAP over the whole step's questions (METHOD, "Challenger reward")."""
+"""The Challenger's reward, R_unc - alpha P_rep - beta P_MAP, over a whole step (docs/method.md, "Challenger reward")."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -9,7 +9,7 @@ from rdiverse.selfplay.rewards import solver_reward
 
 
 class SolverReward:
-    """Each rank grades its own completions (METHOD, "Solver reward")."""
+    """Each rank grades its own completions (docs/method.md, "Solver reward")."""
 
     def __init__(self, config: SolverRewardConfig, pool: GradingPool) -> None:
         """`pool` stays the caller's to close."""
