@@ -13,7 +13,7 @@ from tests.support.cluster_objects import CUSTOM, RELEASES, VERSIONS, crd_fault,
 from rdiverse.config import load_config
 from rdiverse.config.cluster import load_cluster
 from rdiverse.selfplay.steps import PHASES
-from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.settings import ReleaseSettings
 
 CERTIFICATE = "Certificate"
 """cert-manager's definition is not among those that are looked at here."""
@@ -79,7 +79,7 @@ def test_runs_and_servers_can_read_what_is_for_them(profile: str, tmp_path: Path
     assert set(cluster.plan) == set(PHASES)
     assert cluster.addresses.diversity == "dns:///r1-diversity.team-a.svc:9000"
     assert (cluster.addresses.encoder is None) == (served.encoder.kind == "structural")
-    assert Settings.read(tmp_path / "cluster.yaml").policy["kind"] == "InferenceService"
+    assert ReleaseSettings.read(tmp_path / "cluster.yaml").policy["kind"] == "InferenceService"
 
 
 @every_release

@@ -13,7 +13,7 @@ from rdiverse.selfplay.roles import POLICY_ROLES, Role
 from rdiverse.training.launch import Phase
 from rdiverse.training.launch.pytorchjob import pytorch_job
 from rdiverse_pipelines.cluster.objects import RunObjects
-from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.settings import ReleaseSettings
 from rdiverse_pipelines.cluster.shared import managed, shared_server
 from rdiverse_pipelines.policy import Policy
 
@@ -38,7 +38,7 @@ def objects(release: str, tmp_path: Path) -> RunObjects:
     """A run in a release, its settings read as its steps read them."""
     for name, text in one(release, "ConfigMap", "-run")["data"].items():
         (tmp_path / name).write_text(text)
-    return RunObjects(Settings.read(tmp_path / "cluster.yaml"), RunFolder.of(Path("/workspace"), "r-diverse-seed0"))
+    return RunObjects(ReleaseSettings.read(tmp_path / "cluster.yaml"), RunFolder.of(Path("/workspace"), "r-diverse-seed0"))
 
 
 @every_release

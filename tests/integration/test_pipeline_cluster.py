@@ -20,7 +20,7 @@ from rdiverse.config.load import ConfigError
 from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.steps import PHASES
 from rdiverse_pipelines.cluster import replicas as waiting
-from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.settings import ReleaseSettings
 from rdiverse_pipelines.cluster.target import ClusterTarget
 from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.usage import gpu_hours, gpu_ledger
@@ -95,7 +95,7 @@ def test_a_template_whose_replicas_kserve_would_not_set_is_refused(tmp_path: Pat
     policy = cluster.with_name("policy.yaml")
     policy.write_text(policy.read_text().replace("autoscalerClass: none", "autoscalerClass: external"))
     with pytest.raises(ConfigError, match="autoscalerClass = 'external': must be none"):
-        Settings.read(cluster)
+        ReleaseSettings.read(cluster)
 
 
 def test_names_are_dns_1035_short_and_tell_runs_apart(tmp_path: Path) -> None:

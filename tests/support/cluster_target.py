@@ -9,7 +9,7 @@ import yaml
 from rdiverse.runs.folder import RunFolder
 from rdiverse_pipelines.cluster.api import Api
 from rdiverse_pipelines.cluster.objects import RunObjects
-from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.settings import ReleaseSettings
 from rdiverse_pipelines.cluster.target import ClusterTarget
 from tests.support.cluster_api import Release
 
@@ -43,7 +43,7 @@ def target(url: str, tmp_path: Path, run: str = "one", **changes: Any) -> Cluste
     cluster = write_settings(tmp_path / "settings", tmp_path / "workspace", **changes)
     folder = RunFolder.of(tmp_path / "workspace", run)
     folder.root.mkdir(parents=True, exist_ok=True)
-    return ClusterTarget(RunObjects(Settings.read(cluster), folder), Api("ns", configuration, gone_seconds=5))
+    return ClusterTarget(RunObjects(ReleaseSettings.read(cluster), folder), Api("ns", configuration, gone_seconds=5))
 
 
 def coder(replicas: int = 1) -> dict[str, Any]:

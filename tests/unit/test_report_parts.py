@@ -108,7 +108,7 @@ def test_the_map_is_the_plane_of_the_first_two_principal_components():
     rng = np.random.default_rng(0)
     vectors = (rng.normal(size=(60, 3)) * [9, 4, 1]) @ rng.normal(size=(3, 50))
     coordinates, explained = plane(vectors)
-    found = skillmap.place(
+    found = skillmap.project(
         [
             (1, vectors[:30].astype(np.float32), [f"q{i}" for i in range(30)]),
             (2, vectors[30:].astype(np.float32), [f"q{i}" for i in range(30, 60)]),
@@ -126,20 +126,20 @@ def test_the_map_is_the_plane_of_the_first_two_principal_components():
 
 def test_equal_programs_are_one_larger_dot():
     vectors = np.repeat(np.eye(4, dtype=np.float32), [5, 1, 1, 1], axis=0)
-    found = skillmap.place([(1, vectors, list("aaaaabcd"))])
+    found = skillmap.project([(1, vectors, list("aaaaabcd"))])
     assert sorted(dot.count for dot in found.dots) == [1, 1, 1, 5]
 
 
 def test_identical_vectors_and_too_few_questions_are_no_accident():
-    assert skillmap.place([(1, np.zeros((2, 4), np.float32), ["a", "b"])]) is None
-    assert skillmap.place([]) is None
-    found = skillmap.place([(1, np.ones((5, 4), np.float32), list("abcde"))])
+    assert skillmap.project([(1, np.zeros((2, 4), np.float32), ["a", "b"])]) is None
+    assert skillmap.project([]) is None
+    found = skillmap.project([(1, np.ones((5, 4), np.float32), list("abcde"))])
     assert [dot.count for dot in found.dots] == [5]
 
 
 def test_a_large_pool_is_thinned_evenly():
     vectors = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
-    found = skillmap.place([(1, vectors, [str(i) for i in range(5000)])])
+    found = skillmap.project([(1, vectors, [str(i) for i in range(5000)])])
     assert found.shown <= skillmap.MAX_POINTS
     assert found.total == 5000
 

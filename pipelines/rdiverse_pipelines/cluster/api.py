@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rdiverse.runs.manifest import StepError
-from rdiverse.training.launch.api_errors import api_errors, passing, said
+from rdiverse.training.launch.api_errors import api_errors, error_message, is_transient
 from rdiverse.training.launch.kubernetes import API_GONE_SECONDS, PAUSE_SECONDS
 from rdiverse_pipelines.cluster.objects import Object
 
@@ -153,11 +153,12 @@ class Api:
                 if status == 404 and may_miss:
                     return None
                 if status == 409:
-                    raise ConflictError(said(error)) from error
-                if not passing(error):
-                    raise StepError(f"cannot {what} in namespace {self.namespace}: {said(error)}") from error
+                    raise ConflictError(error_message(error)) from error
+                if not is_transient(error):
+                    raise StepError(f"cannot {what} in namespace {self.namespace}: {error_message(error)}") from error
                 if time.monotonic() - began >= self._gone_seconds:
                     raise StepError(
-                        f"cannot {what}: the Kubernetes API has not answered for {self._gone_seconds:.0f} s: {said(error)}"
+                        f"cannot {what}: the Kubernetes API has not answered for {self._gone_seconds:.0f} s:"
+                        f" {error_message(error)}"
                     ) from error
             time.sleep(PAUSE_SECONDS)

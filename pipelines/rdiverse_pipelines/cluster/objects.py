@@ -11,7 +11,7 @@ from rdiverse.config.load import ConfigError
 from rdiverse.runs.folder import RunFolder
 from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.pytorchjob import INSTANCE_LABEL, RUN_LABEL, label_value
-from rdiverse_pipelines.cluster.settings import Settings
+from rdiverse_pipelines.cluster.settings import ReleaseSettings
 from rdiverse_pipelines.policy import Policy
 
 ROLE_LABEL = "rdiverse.dev/role"
@@ -30,7 +30,7 @@ Object = dict[str, Any]
 class RunObjects:
     """Names, labels and objects of one run in one release."""
 
-    settings: Settings
+    settings: ReleaseSettings
     folder: RunFolder
 
     @property

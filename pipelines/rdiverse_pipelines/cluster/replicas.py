@@ -14,7 +14,7 @@ GET_MODEL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerPods:
     """An InferenceService and how its pods are found and asked."""
 
     name: str
@@ -37,18 +37,18 @@ class Replica:
     """In words."""
 
 
-def holding(api: Api, server: Server) -> list[Any]:
+def holding(api: Api, server: ServerPods) -> list[Any]:
     """The pods that hold resources, those that are being ended included."""
     return [pod for pod in api.pods(server.selector) if pod.status.phase not in {"Succeeded", "Failed"}]
 
 
-def look(api: Api, server: Server) -> list[Replica]:
+def look(api: Api, server: ServerPods) -> list[Replica]:
     """Ask every pod that is there to stay which weights it serves."""
     pods = [pod for pod in api.pods(server.selector) if pod.metadata.deletion_timestamp is None]
     return [_ask(pod, server) for pod in pods if pod.status.phase not in {"Succeeded", "Failed"}]
 
 
-def _ask(pod: Any, server: Server) -> Replica:
+def _ask(pod: Any, server: ServerPods) -> Replica:
     name, ip = pod.metadata.name, pod.status.pod_ip
     if not ip:
         return Replica(name, "", "; ".join(map(str, troubles([pod]))) or f"pod {name} has no address yet")
@@ -63,7 +63,7 @@ def _ask(pod: Any, server: Server) -> Replica:
     return Replica(name, model.weights, f"pod {name} serves {model.weights}")
 
 
-def wait_until_served(api: Api, server: Server, count: int, weights: str | None, seconds: float) -> str | None:
+def wait_until_served(api: Api, server: ServerPods, count: int, weights: str | None, seconds: float) -> str | None:
     """Wait until there are exactly `count` replicas, each ready and, unless None, with these weights.
 
     Gives None, or in words how far it came within `seconds`.
@@ -87,18 +87,20 @@ def wait_until_served(api: Api, server: Server, count: int, weights: str | None,
     )
 
 
-def wait_until_gone(api: Api, server: Server, count: int, seconds: float) -> str | None:
-    """Wait until at most `count` pods hold resources. Gives None, or in words who is left after `seconds`."""
-    left: list[Any] = []
+def wait_until_gone(api: Api, server: ServerPods, count: int, seconds: float) -> str | None:
+    """Wait until at most `count` pods hold resources. Gives None, or in words who remains after `seconds`."""
+    remaining: list[Any] = []
 
     def gone() -> bool:
-        nonlocal left
-        left = holding(api, server)
-        return len(left) <= count
+        nonlocal remaining
+        remaining = holding(api, server)
+        return len(remaining) <= count
 
     if _wait(gone, seconds):
         return None
-    return f"{len(left)} pods instead of {count} after {seconds:.0f} s: " + ", ".join(pod.metadata.name for pod in left)
+    return f"{len(remaining)} pods instead of {count} after {seconds:.0f} s: " + ", ".join(
+        pod.metadata.name for pod in remaining
+    )
 
 
 def _wait(fulfilled: Callable[[], bool], seconds: float) -> bool:

@@ -16,13 +16,13 @@ from rdiverse_pipelines.cluster.objects import (
     served,
     served_patch,
 )
-from rdiverse_pipelines.cluster.replicas import Server, wait_until_served
+from rdiverse_pipelines.cluster.replicas import ServerPods, wait_until_served
 from rdiverse_pipelines.policy import Policy
 
 
-def server_of(objects: RunObjects, role: Role) -> Server:
+def server_of(objects: RunObjects, role: Role) -> ServerPods:
     """How the pods of a run's role are found."""
-    return Server(
+    return ServerPods(
         objects.name(role), selector(objects.labels(role)), objects.settings.cluster.server_port, objects.server_name(role)
     )
 

@@ -11,7 +11,7 @@ AUTOSCALER = "serving.kserve.io/autoscalerClass"
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReleaseSettings:
     """The ConfigMap `<release>-run`, as it is mounted."""
 
     cluster: ClusterConfig
@@ -23,7 +23,7 @@ class Settings:
     """The trainer's PodTemplateSpec."""
 
     @classmethod
-    def read(cls, cluster: Path) -> "Settings":
+    def read(cls, cluster: Path) -> "ReleaseSettings":
         """Read cluster.yaml and the templates beside it. Raises ConfigError."""
         files = ("policy.yaml", "policy-service.yaml", "trainer.yaml")
         settings = cls(load_cluster(cluster), *(read_mapping(cluster.with_name(name)) for name in files))

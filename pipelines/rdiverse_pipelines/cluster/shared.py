@@ -8,18 +8,18 @@ from rdiverse.selfplay.steps import REST
 from rdiverse.training.launch.pytorchjob import INSTANCE_LABEL
 from rdiverse_pipelines.cluster.api import Api, ConflictError
 from rdiverse_pipelines.cluster.objects import RunObjects, annotations, replicas, scaled, selector
-from rdiverse_pipelines.cluster.replicas import Server
+from rdiverse_pipelines.cluster.replicas import ServerPods
 
 CLAIMS = "rdiverse.dev/claims"
 """Annotation of an InferenceService: run -> replicas that it needs now. As many are up as the neediest run claims."""
 
 
-def shared_server(objects: RunObjects, role: Role) -> Server:
+def shared_server(objects: RunObjects, role: Role) -> ServerPods:
     """How the pods of a shared server are found."""
     cluster = objects.settings.cluster
     labels = {"app.kubernetes.io/name": "rdiverse", INSTANCE_LABEL: cluster.release, "app.kubernetes.io/component": role}
     full = f"{cluster.release}-{role}"
-    return Server(full, selector(labels), cluster.server_port, f"{full}-headless.{cluster.namespace}.svc")
+    return ServerPods(full, selector(labels), cluster.server_port, f"{full}-headless.{cluster.namespace}.svc")
 
 
 def managed(objects: RunObjects) -> list[Role]:
@@ -27,7 +27,7 @@ def managed(objects: RunObjects) -> list[Role]:
     return [role for role in SHARED_ROLES if any(getattr(shares, role) for shares in objects.settings.cluster.plan.values())]
 
 
-def claim(api: Api, objects: RunObjects, role: Role, count: int | None, *, grow: bool) -> int:
+def claim_replicas(api: Api, objects: RunObjects, role: Role, count: int | None, *, grow: bool) -> int:
     """Claim so many replicas for the run (None: no claim any more). Gives the number that is to be up then.
 
     Without `grow` the number is only ever lowered: before a phase everything shrinks, and only then anything grows.

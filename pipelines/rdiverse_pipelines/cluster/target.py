@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rdiverse.config.cluster import Shares
 from rdiverse.runs.folder import RunFolder
@@ -10,12 +9,13 @@ from rdiverse.runs.manifest import StepError
 from rdiverse.selfplay.roles import POLICY_ROLES, Role
 from rdiverse.selfplay.steps import REST, Step
 from rdiverse.training.launch import Launcher
+from rdiverse.training.launch.pytorchjob import FAILED, SUCCEEDED, condition
 from rdiverse_pipelines.cluster.api import Api
 from rdiverse_pipelines.cluster.objects import RunObjects, replicas, scaled, selector
-from rdiverse_pipelines.cluster.replicas import Server, wait_until_gone, wait_until_served
+from rdiverse_pipelines.cluster.replicas import ServerPods, wait_until_gone, wait_until_served
 from rdiverse_pipelines.cluster.serving import serve_policy, server_of
-from rdiverse_pipelines.cluster.settings import Settings
-from rdiverse_pipelines.cluster.shared import claim, managed, shared_server
+from rdiverse_pipelines.cluster.settings import ReleaseSettings
+from rdiverse_pipelines.cluster.shared import claim_replicas, managed, shared_server
 from rdiverse_pipelines.policy import Policy
 from rdiverse_pipelines.usage import note_holding
 
@@ -34,7 +34,7 @@ class ClusterTarget:
     @classmethod
     def of(cls, folder: RunFolder, cluster: Path) -> "ClusterTarget":
         """The target that a release's cluster.yaml describes. Raises ConfigError."""
-        settings = Settings.read(cluster)
+        settings = ReleaseSettings.read(cluster)
         return cls(RunObjects(settings, folder), Api(settings.cluster.namespace))
 
     def address(self, service: str) -> str:
@@ -66,11 +66,13 @@ class ClusterTarget:
         for role in policies:
             if getattr(shares, role) < 1:
                 raise StepError(f"cluster.yaml: plan.{phase}.{role} is 0, but the phase asks the {role}")
-        left = self._shrink(phase, shares)
-        held = shares.model_copy(update={role: left[role] for role in POLICY_ROLES if role not in policies})
+        remaining = self._shrink(phase, shares)
+        held = shares.model_copy(update={role: remaining[role] for role in POLICY_ROLES if role not in policies})
         note_holding(self._objects.folder, phase, t, held.gpus(self._cluster.gpus_each))
-        growing = [(shared_server(self._objects, name), claim(self._api, self._objects, name, getattr(shares, name), grow=True))
-                   for name in managed(self._objects)]  # fmt: skip
+        growing = []
+        for shared in managed(self._objects):
+            count = claim_replicas(self._api, self._objects, shared, getattr(shares, shared), grow=True)
+            growing.append((shared_server(self._objects, shared), count))
         for role, policy in policies.items():
             serve_policy(self._api, self._objects, role, policy, getattr(shares, role))
         for server, count in growing:
@@ -82,7 +84,7 @@ class ClusterTarget:
         stopped = []
         labels = selector(self._objects.labels())
         for job in self._api.jobs(labels):
-            if not _has_ended(job):
+            if not (condition(job, SUCCEEDED) or condition(job, FAILED)):
                 self._api.delete_job(job["metadata"]["name"])
                 stopped.append(f"PyTorchJob {job['metadata']['name']}")
         for service in self._api.inference_services(labels):
@@ -91,36 +93,31 @@ class ClusterTarget:
         for role in POLICY_ROLES:
             self._api.delete_service(self._objects.headless(role))
         for name in managed(self._objects):
-            claim(self._api, self._objects, name, None, grow=True)
+            claim_replicas(self._api, self._objects, name, None, grow=True)
         note_holding(self._objects.folder, REST, 0, 0)
         return stopped
 
     def _shrink(self, phase: Step, shares: Shares) -> dict[Role, int]:
         """Stop what the phase has no place for and wait until it is gone; gives how many of the run's servers are left."""
-        leaving: list[tuple[Server, int]] = []
-        left: dict[Role, int] = {}
+        leaving: list[tuple[ServerPods, int]] = []
+        remaining: dict[Role, int] = {}
         for role in POLICY_ROLES:
             wanted = getattr(shares, role)
             service = self._api.get(self._objects.name(role))
-            left[role] = min(replicas(service), wanted)
+            remaining[role] = min(replicas(service), wanted)
             if service is None:
                 continue
             if replicas(service) > wanted:
                 self._api.patch(self._objects.name(role), scaled(wanted))
             leaving.append((server_of(self._objects, role), wanted))
         for name in managed(self._objects):
-            count = claim(self._api, self._objects, name, getattr(shares, name), grow=False)
+            count = claim_replicas(self._api, self._objects, name, getattr(shares, name), grow=False)
             leaving.append((shared_server(self._objects, name), count))
         for server, count in leaving:
             self._enforce(phase, server, wait_until_gone(self._api, server, count, self._cluster.scale_seconds))
-        return left
+        return remaining
 
     @staticmethod
-    def _enforce(phase: Step, server: Server, failure: str | None) -> None:
+    def _enforce(phase: Step, server: ServerPods, failure: str | None) -> None:
         if failure:
             raise StepError(f"before phase {phase}: InferenceService {server.name}: {failure}")
-
-
-def _has_ended(job: dict[str, Any]) -> bool:
-    conditions = (job.get("status") or {}).get("conditions") or []
-    return any(each["type"] in {"Succeeded", "Failed"} and each["status"] == "True" for each in conditions)

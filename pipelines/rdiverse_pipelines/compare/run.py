@@ -26,7 +26,7 @@ STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """What is to be compared."""
 
     config: RunConfig
@@ -57,7 +57,7 @@ class _Job:
     log_began: int
 
 
-def compare(plan: Plan, tell: Callable[[str], None]) -> Comparison:
+def compare(plan: ComparisonPlan, tell: Callable[[str], None]) -> Comparison:
     """Do every run that has no summary, then compare all runs of the folder. `tell` hears of each run.
 
     A run that fails is left out and named in `missing`. Raises ConfigError before anything starts, also for a summary of
@@ -73,16 +73,16 @@ def compare(plan: Plan, tell: Callable[[str], None]) -> Comparison:
         raise ConfigError(str(error)) from error
     with locked(plan.folder / "lock"):
         _check_summaries(plan, setting)
-        left = [(method, seed) for method, seed in wanted if not plan.summary(method, seed).is_file()]
-        if len(left) < len(wanted):
-            tell(f"{len(wanted) - len(left)} of {len(wanted)} runs have a summary already")
-        if left:
-            check(plan.run(*left[0]))
-        missing = _do(plan, left, tell)
+        remaining = [(method, seed) for method, seed in wanted if not plan.summary(method, seed).is_file()]
+        if len(remaining) < len(wanted):
+            tell(f"{len(wanted) - len(remaining)} of {len(wanted)} runs have a summary already")
+        if remaining:
+            check(plan.run(*remaining[0]))
+        missing = _do(plan, remaining, tell)
         return write_comparison(plan.folder, setting, plan.reference, missing)
 
 
-def _check_summaries(plan: Plan, setting: Setting) -> None:
+def _check_summaries(plan: ComparisonPlan, setting: Setting) -> None:
     for path in sorted((plan.folder / SUMMARIES).glob("*.json")):
         try:
             differing = read_summary(path).setting.differences(setting)
@@ -95,9 +95,9 @@ def _check_summaries(plan: Plan, setting: Setting) -> None:
             )
 
 
-def _do(plan: Plan, left: Sequence[tuple[Method, int]], tell: Callable[[str], None]) -> list[str]:
+def _do(plan: ComparisonPlan, remaining: Sequence[tuple[Method, int]], tell: Callable[[str], None]) -> list[str]:
     """Do the runs that are left, `plan.jobs` at a time. Returns what failed, with reasons."""
-    waiting, running, failed = list(left), list[_Job](), list[str]()
+    waiting, running, failed = list(remaining), list[_Job](), list[str]()
     with ExitStack() as stack:
         lifeline = stack.enter_context(held_lifeline(plan.folder / "lifeline", LIFELINE))
         stack.callback(lambda: _stop(running))
@@ -116,7 +116,7 @@ def _do(plan: Plan, left: Sequence[tuple[Method, int]], tell: Callable[[str], No
     return failed
 
 
-def _start(plan: Plan, method: Method, seed: int, lifeline: Mapping[str, str]) -> _Job:
+def _start(plan: ComparisonPlan, method: Method, seed: int, lifeline: Mapping[str, str]) -> _Job:
     name = f"{method}-seed{seed}"
     log = plan.folder / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

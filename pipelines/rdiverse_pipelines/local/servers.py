@@ -43,7 +43,7 @@ class ServerError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerProcess:
     """A child process, its log, and the address that tells whether it is ready."""
 
     name: str
@@ -61,7 +61,7 @@ class Server:
 class Servers:
     """The running servers of a run."""
 
-    def __init__(self, servers: list[Server], environment: dict[str, str], metrics: dict[str, str]) -> None:
+    def __init__(self, servers: list[ServerProcess], environment: dict[str, str], metrics: dict[str, str]) -> None:
         self.environment = environment
         """What steps need to find them."""
         self.metrics = metrics
@@ -99,7 +99,7 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
         "--port",
         str(milvus),
     ]
-    servers: list[Server] = []
+    servers: list[ServerProcess] = []
     try:
         servers.append(_start("milvus-lite", milvus_lite, None, folder, environment))
         for name, address in addresses.items():
@@ -115,7 +115,7 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
         _stop(servers)
 
 
-def _start(name: str, command: list[str], address: str | None, folder: RunFolder, environment: dict[str, str]) -> Server:
+def _start(name: str, command: list[str], address: str | None, folder: RunFolder, environment: dict[str, str]) -> ServerProcess:
     log = folder.logs / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
@@ -125,10 +125,10 @@ def _start(name: str, command: list[str], address: str | None, folder: RunFolder
             stderr=output,
             env={**os.environ, **environment},
         )
-    return Server(name, process, log, address)
+    return ServerProcess(name, process, log, address)
 
 
-def _stop(servers: list[Server]) -> None:
+def _stop(servers: list[ServerProcess]) -> None:
     """Ask all to stop, and kill whoever does not."""
     for server in reversed(servers):
         server.process.terminate()
@@ -141,7 +141,7 @@ def _stop(servers: list[Server]) -> None:
             server.process.wait()
 
 
-def _wait_until_ready(server: Server, servers: list[Server], deadline: float) -> None:
+def _wait_until_ready(server: ServerProcess, servers: list[ServerProcess], deadline: float) -> None:
     assert server.address is not None  # noqa: S101
     with grpc.insecure_channel(server.address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stubs lack the methods

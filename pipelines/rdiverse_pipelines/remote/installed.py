@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rdiverse.training.launch.api_errors import api_errors, said
+from rdiverse.training.launch.api_errors import api_errors, error_message
 
 SECONDS = 10
 
@@ -75,7 +75,7 @@ def look(namespace: str, release: str, workspace: str) -> Findings:
     except api_errors() as error:
         status = getattr(error, "status", None)
         what = "refuses the kubeconfig's credentials" if status == 401 else "cannot be asked"
-        unknown.append(f"the Kubernetes API at {configuration.host} {what}: {said(error)}")
+        unknown.append(f"the Kubernetes API at {configuration.host} {what}: {error_message(error)}")
     return Findings(missing, unknown)
 
 
@@ -106,7 +106,7 @@ def _without(api: Any, operator: Operator, unknown: list[str]) -> Iterator[str]:
     except ApiException as error:
         if error.status != 403:
             raise
-        unknown.append(f"whether {operator.name} is running: its Deployment may not be looked at ({said(error)})")
+        unknown.append(f"whether {operator.name} is running: its Deployment may not be looked at ({error_message(error)})")
         return
     if not any((deployment.status.available_replicas or 0) > 0 for deployment in deployments):
         state = "has no controller that is available" if deployments else "has no controller"

@@ -9,7 +9,7 @@ from rdiverse.runs.tables import LABELS, read_table, write_table
 from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.steps.progress import Progress
+from rdiverse_pipelines.steps.progress import StepProgress
 
 
 def label(run: RunContext, t: int) -> StepRecord:
@@ -22,7 +22,7 @@ def label(run: RunContext, t: int) -> StepRecord:
 
     def body() -> Outcome:
         rows = [row for row in read_table(run.folder.iteration(t) / "questions.parquet") if row["question"] is not None]
-        progress = Progress(run.folder, Step.LABEL, t, len(rows))
+        progress = StepProgress(run.folder, Step.LABEL, t, len(rows))
         run.target.ensure_serving(Step.LABEL, t, {Role.SOLVER: policy})
         with SolverClient(run.target.address(Role.SOLVER)) as client:
             solved = {}

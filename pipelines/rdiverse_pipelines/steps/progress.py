@@ -8,7 +8,7 @@ from rdiverse.runs.folder import RunFolder
 INTERVAL = 0.2
 
 
-class Progress:
+class StepProgress:
     """Counts pieces of work and reports them, at most every INTERVAL seconds."""
 
     def __init__(self, run: RunFolder, step: str, iteration: int, total: int) -> None:

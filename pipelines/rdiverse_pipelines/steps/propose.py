@@ -6,7 +6,7 @@ from rdiverse.runs.tables import QUESTIONS, write_table
 from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
-from rdiverse_pipelines.steps.progress import Progress
+from rdiverse_pipelines.steps.progress import StepProgress
 
 
 def propose(run: RunContext, t: int) -> StepRecord:
@@ -17,7 +17,7 @@ def propose(run: RunContext, t: int) -> StepRecord:
     path = run.folder.iteration(t) / "questions.parquet"
 
     def body() -> Outcome:
-        progress = Progress(run.folder, Step.PROPOSE, t, config.pool)
+        progress = StepProgress(run.folder, Step.PROPOSE, t, config.pool)
         rows = {}
         run.target.ensure_serving(Step.PROPOSE, t, {Role.CHALLENGER: policy})
         with ChallengerClient(run.target.address(Role.CHALLENGER)) as client:

@@ -30,11 +30,11 @@ def compare(
     """
     from rdiverse.report.comparison.tables import NothingToCompareError
     from rdiverse.runs.lock import RunBusyError
-    from rdiverse_pipelines.compare.run import Plan
+    from rdiverse_pipelines.compare.run import ComparisonPlan
     from rdiverse_pipelines.compare.run import compare as run_and_compare
 
     with wrong_input():
-        plan = Plan(
+        plan = ComparisonPlan(
             config=load(config, overrides, iterations=iterations, model=model),
             methods=[_method(name) for name in dict.fromkeys(methods.split(","))],
             seeds=range(first_seed, first_seed + seeds),

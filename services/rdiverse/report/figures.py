@@ -147,7 +147,7 @@ def consistency(data: RunData) -> list[Figure]:
 def skill_map(data: RunData) -> dict[str, Any] | None:
     """The map of all iterations, and one of each before its past."""
     used = [item for item in data.iterations if item.kept]
-    found = skillmap.place([(item.t, item.vectors, [visible(row["question"], 90) for row in item.kept]) for item in used])
+    found = skillmap.project([(item.t, item.vectors, [visible(row["question"], 90) for row in item.kept]) for item in used])
     if found is None:
         return None
     order = [item.t for item in used]

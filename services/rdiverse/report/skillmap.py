@@ -44,7 +44,7 @@ class SkillMap:
     """Questions that were kept."""
 
 
-def place(groups: Sequence[tuple[int, npt.NDArray[np.float32], Sequence[str]]]) -> SkillMap | None:
+def project(groups: Sequence[tuple[int, npt.NDArray[np.float32], Sequence[str]]]) -> SkillMap | None:
     """Place questions by the first two principal components of all vectors; None with fewer than three of them.
 
     A group is an iteration, its (n, dimension) vectors and its n questions. Nothing is random: thinning takes every
@@ -96,11 +96,11 @@ def _dot(dot: Dot, most: int, fill: str | None) -> Markup:
     span = SIZE - 2 * MARGIN
     others = f" and {dot.count - 1} more" if dot.count > 1 else ""
     title = element("title", f"iteration {dot.iteration}: {dot.question}{others}")
-    place_ = {"cx": MARGIN + span * dot.x, "cy": MARGIN + span * (1 - dot.y), "r": radius}
+    position = {"cx": MARGIN + span * dot.x, "cy": MARGIN + span * (1 - dot.y), "r": radius}
     return (
-        element("circle", title, **place_, fill=fill, class_="dot")
+        element("circle", title, **position, fill=fill, class_="dot")
         if fill
-        else element("circle", title, **place_, class_="past")
+        else element("circle", title, **position, class_="past")
     )
 
 

@@ -19,13 +19,13 @@ def api_errors() -> tuple[type[BaseException], ...]:
     return ApiException, *connection_errors()
 
 
-def passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether asking again may help: no answer, a server that restarts, a history that it has forgotten (410)."""
     status = getattr(error, "status", None)
     return status is None or status in {0, 410, 429} or status >= 500
 
 
-def said(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """What the API server said, or why nothing was heard."""
     body = getattr(error, "body", None)
     if body:

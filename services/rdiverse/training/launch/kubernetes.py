@@ -1,4 +1,11 @@
-"""Runs a phase as a PyTorchJob: creates it or re-attaches, follows it to its end, says why it failed."""
+"""Runs a phase as a PyTorchJob: creates it or re-attaches, follows it to its end, says why it failed.
+
+Of Kubeflow's TrainingClient (1.9.4) this uses the configured Kubernetes clients and not the calls on top of them, because those
+- turn every failure into RuntimeError, and one without an answer (a connection that broke) into one without a cause: conflict,
+  refusal and an API server that is away for moments could not be told apart;
+- wait by polling and give up at the first read that fails; there is no watch;
+- print logs and gather them in memory; a stream that broke cannot go on, and pods that are not there yet have none.
+"""
 
 import os
 import time
@@ -11,12 +18,12 @@ import yaml
 from rdiverse.config import load_config
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.selfplay.roles import Role
-from rdiverse.training.launch.api_errors import api_errors, connection_errors, passing, said
+from rdiverse.training.launch.api_errors import api_errors, connection_errors, error_message, is_transient
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.podlog import PodLog
 from rdiverse.training.launch.pods import Trouble, troubles
-from rdiverse.training.launch.pytorchjob import CONTAINER, PHASE_ANNOTATION, job_name, pytorch_job
+from rdiverse.training.launch.pytorchjob import CONTAINER, FAILED, PHASE_ANNOTATION, SUCCEEDED, condition, job_name, pytorch_job
 from rdiverse.training.launch.result import PhaseResult, finished
 from rdiverse.training.launch.signals import ended_by_signal
 
@@ -110,18 +117,20 @@ class PyTorchJobLauncher:
         name = body["metadata"]["name"]
         began = time.monotonic()
         while True:
+            # 1. Create. Refused by the API's rules: an error; no answer: once more, until api_gone_seconds are over.
             try:
                 self._api.create_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL, body)
                 return
             except ApiException as error:
                 if error.status != 409:
                     if error.status is not None and error.status < 500 and error.status != 429:
-                        raise TrainingFailed(f"{phase.step}: PyTorchJob {name} was refused: {said(error)}") from error
+                        raise TrainingFailed(f"{phase.step}: PyTorchJob {name} was refused: {error_message(error)}") from error
                     self._wait_for_api(phase, began, error)
                     continue
             except connection_errors() as error:
                 self._wait_for_api(phase, began, error)
                 continue
+            # 2. There is one of that name: from an attempt whose answer was lost, or whose step died.
             job = self._get(name)
             if job is None:
                 continue  # it went in between
@@ -129,7 +138,8 @@ class PyTorchJobLauncher:
                 raise TrainingFailed(
                     f"{phase.step}: a PyTorchJob {name} exists that is none of this phase; delete it or rename the run"
                 )
-            if not _condition(job, "Failed") and not _condition(job, "Succeeded"):
+            # 3. It runs: followed as if it had been created here. One that has ended did so without weights: replaced.
+            if not condition(job, FAILED) and not condition(job, SUCCEEDED):
                 return
             self._delete(name)
             self._wait_until_gone(phase, name)
@@ -142,26 +152,33 @@ class PyTorchJobLauncher:
         told_last = ""
         while True:
             try:
+                # 1. How do the job and its pods stand?
                 job = self._get(name)
                 if job is None:
                     return f"PyTorchJob {name} was deleted by somebody else"
                 found = troubles(self._pods(name))
                 last_heard = time.monotonic()
-                if _condition(job, "Succeeded"):
+                # 2. The operator says that it has ended. What it says of a failure is vague: the pods' own reasons come first.
+                if condition(job, SUCCEEDED):
                     return None
-                if failed := _condition(job, "Failed"):
+                if failed := condition(job, FAILED):
                     return "; ".join([*(str(trouble) for trouble in found[:3]), failed.get("message") or "PyTorchJob failed"])
+                # 3. Pods that never start end no job by themselves (an image that is not there): this ends it, in time.
                 began_stuck = self._stuck_since(found, began_stuck)
                 if found and (found[0].final or (began_stuck and time.monotonic() - began_stuck >= self._stuck_seconds)):
                     self._delete(name)
                     return str(found[0])
+                # 4. Whoever watches hears why nothing moves, each thing once (no GPU is free).
                 if (told := "; ".join(map(str, found))) != told_last:
                     told_last = told
                     events.write(Event(phase.step, phase.iteration, "progress", message=told))
+                # 5. Sleep until the job changes.
                 self._wait_for_change(name, job["metadata"]["resourceVersion"], quick=bool(found))
             except api_errors() as error:
-                if not passing(error):
-                    raise TrainingFailed(f"{phase.step}: PyTorchJob {name} cannot be followed: {said(error)}") from error
+                if not is_transient(error):
+                    raise TrainingFailed(
+                        f"{phase.step}: PyTorchJob {name} cannot be followed: {error_message(error)}"
+                    ) from error
                 self._wait_for_api(phase, last_heard, error)
 
     @staticmethod
@@ -188,7 +205,7 @@ class PyTorchJobLauncher:
     def _wait_for_api(self, phase: Phase, last_heard: float, error: BaseException) -> None:
         if time.monotonic() - last_heard >= self._api_gone_seconds:
             raise TrainingFailed(
-                f"{phase.step}: the Kubernetes API has not answered for {self._api_gone_seconds:.0f} s: {said(error)}."
+                f"{phase.step}: the Kubernetes API has not answered for {self._api_gone_seconds:.0f} s: {error_message(error)}."
                 " The job may still run; start the step again to re-attach"
             ) from error
         time.sleep(PAUSE_SECONDS)
@@ -228,13 +245,6 @@ class PyTorchJobLauncher:
         except ApiException as error:
             if error.status != 404:
                 raise
-
-
-def _condition(job: dict[str, Any], kind: str) -> dict[str, Any] | None:
-    for condition in (job.get("status") or {}).get("conditions") or []:
-        if condition["type"] == kind and condition["status"] == "True":
-            return dict(condition)
-    return None
 
 
 def _training_client(namespace: str) -> Any:

@@ -20,6 +20,7 @@ LONGEST_NAME = 50
 RUN_LABEL = "rdiverse.dev/run"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 PHASE_ANNOTATION = "rdiverse.dev/phase"
+SUCCEEDED, FAILED = "Succeeded", "Failed"
 
 
 class JobTemplateError(ValueError):
@@ -91,6 +92,14 @@ def pytorch_job(
             "runPolicy": {"backoffLimit": 0, "cleanPodPolicy": "Running", "ttlSecondsAfterFinished": TTL_SECONDS},
         },
     }
+
+
+def condition(job: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    """A job's condition of a kind, where it holds."""
+    for each in (job.get("status") or {}).get("conditions") or []:
+        if each["type"] == kind and each["status"] == "True":
+            return dict(each)
+    return None
 
 
 def _replicas(count: int, pod: dict[str, Any]) -> dict[str, Any]:
