@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import grpc
+import grpc.aio
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
@@ -21,7 +22,8 @@ class RpcFailure(RuntimeError):  # noqa: N818  a call failed; the name is what o
     """A call that failed. The text names service, address, status and what the server said."""
 
     def __init__(self, method: str, address: str, error: Any) -> None:
-        call = error if isinstance(error, grpc.Call) else None  # the errors that grpc raises are calls too
+        # The errors that grpc raises are calls too; asyncio's have the same methods without being so.
+        call: Any = error if isinstance(error, grpc.Call | grpc.aio.AioRpcError) else None
         self.method = method
         """As in SolverService.Solve."""
         self.address = address

@@ -1,6 +1,6 @@
 """The one error hierarchy of the servers, and how an error looks on the wire."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -33,8 +33,7 @@ class ServiceError(Exception):
         reason: ErrorReason.ValueType,
         message: str,
         *,
-        field: str = "",
-        fields: Sequence[FieldViolation] = (),
+        violation: FieldViolation | None = None,
         retry_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
@@ -42,20 +41,17 @@ class ServiceError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
-        self.fields = (FieldViolation(field, message),) if field else tuple(fields)
+        self.violation = violation
         self.retry_seconds = retry_seconds
         self.metadata = dict(metadata or {})
 
     def to_status(self) -> Status:
         """google.rpc.Status with an ErrorInfo, and BadRequest and RetryInfo where there is something to say."""
-        details = [error_details_pb2.ErrorInfo(reason=reason_name(self.reason), domain=DOMAIN, metadata=self.metadata)]
-        packed = [_packed(detail) for detail in details]
-        if self.fields:
-            violations = [
-                error_details_pb2.BadRequest.FieldViolation(field=fault.field, description=fault.message)
-                for fault in self.fields
-            ]
-            packed.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+        info = error_details_pb2.ErrorInfo(reason=reason_name(self.reason), domain=DOMAIN, metadata=self.metadata)
+        packed = [_packed(info)]
+        if self.violation is not None:
+            fault = {"field": self.violation.field, "description": self.violation.message}
+            packed.append(_packed(error_details_pb2.BadRequest(field_violations=[fault])))
         if self.retry_seconds is not None:
             delay = Duration()
             delay.FromNanoseconds(int(self.retry_seconds * 1e9))
@@ -69,7 +65,7 @@ class InvalidFieldError(ServiceError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(
             grpc.StatusCode.INVALID_ARGUMENT, ErrorReason.ERROR_REASON_INVALID_FIELD, f"{field}: {message}",
-            fields=[FieldViolation(field, message)],
+            violation=FieldViolation(field, message),
         )  # fmt: skip
 
 

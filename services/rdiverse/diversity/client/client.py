@@ -13,7 +13,6 @@ import grpc.aio
 from rdiverse.diversity.client import calls
 from rdiverse.diversity.client.calls import Call
 from rdiverse.grpcio_kit.access_tokens import client_metadata
-from rdiverse.grpcio_kit.aio_client import aio_failure
 from rdiverse.grpcio_kit.channels import aio_channel
 from rdiverse.grpcio_kit.client import RETRY_SECONDS, Backoff, Caller, RpcFailure
 from rdiverse.grpcio_kit.tls import TlsFolder
@@ -132,4 +131,4 @@ class AsyncDiversityClient:
             answer = method(call.request(), timeout=seconds, metadata=self._token())
             return call.read([response async for response in answer] if call.answer_streams else await answer)
         except grpc.aio.AioRpcError as error:
-            raise aio_failure(_SERVICE + call.method, self._address, error) from None
+            raise RpcFailure(_SERVICE + call.method, self._address, error) from None
