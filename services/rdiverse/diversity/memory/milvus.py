@@ -22,7 +22,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +44,6 @@ from rdiverse.diversity.memory.milvus_schema import check_version, create_ledger
 from rdiverse.diversity.memory.milvus_tables import Tables
 from rdiverse.diversity.memory.protocol import Key, MemoryUnavailableError, Nearest
 
-_SEARCH_BYTES = 24 * 2**20
-_SEARCH_QUERIES = 16_384
-_LITE_CELLS = 7 * 2**20
-"""Queries x items of one block of Milvus Lite, which holds their cosines at once: 28 MiB, which its allocator keeps."""
-_LITE_QUERIES = 512
-"""But no fewer queries than this in one search: each search first looks at every row."""
 _SUMS_KEPT = 4096
 
 
@@ -94,16 +87,9 @@ class MilvusMemory:
         held = sum(entry.items for entry in entries)
         if not held or not len(queries):
             return Nearest(np.zeros((len(queries), 0)), [[] for _ in queries])
-        at_once = min(_SEARCH_QUERIES, max(1, _SEARCH_BYTES // (4 * ledger.dimension)))
-        if self._connection.lite:
-            at_once = min(at_once, max(_LITE_QUERIES, _LITE_CELLS // max(entry.items for entry in entries)))
-        hits: list[list[dict[str, Any]]] = []
-        for start in range(0, len(queries), at_once):
-            hits += self._connection.call_loaded(
-                rows.store_collection(ledger), deadline.remaining, "search", data=list(queries[start : start + at_once]),
-                limit=min(k, held), partition_names=[rows.partition(entry) for entry in entries], output_fields=["pieces"],
-                search_params={"metric_type": rows.METRIC}, consistency_level="Strong",
-            )  # fmt: skip
+        partitions = [rows.partition(entry) for entry in entries]
+        largest = max(entry.items for entry in entries)
+        hits = self._tables.search(rows.store_collection(ledger), partitions, queries, min(k, held), largest, deadline)
         if any(len(found) != min(k, held) for found in hits):
             raise MemoryUnavailableError("Milvus found fewer items than are committed")
         cosines = np.array([[hit["distance"] for hit in found] for found in hits], dtype=np.float64)

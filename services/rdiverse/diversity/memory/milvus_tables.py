@@ -4,13 +4,22 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from more_itertools import constrained_batches
+from numpy.typing import NDArray
 
 from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
+from rdiverse.diversity.memory.milvus_rows import METRIC
 from rdiverse.diversity.memory.protocol import MemoryUnavailableError
 
 _INSERT_BYTES = 8 * 2**20
 _KEYS_AT_ONCE = 500
+_SEARCH_BYTES = 24 * 2**20
+_SEARCH_QUERIES = 16_384
+_LITE_CELLS = 7 * 2**20
+"""Queries x items of one block of Milvus Lite, which holds their cosines at once: 28 MiB, which its allocator keeps."""
+_LITE_QUERIES = 512
+"""But no fewer queries than this in one search: each search first looks at every row."""
 
 Row = dict[str, Any]
 
@@ -37,6 +46,22 @@ class Tables:
         if any(key not in found for key in keys):
             raise MemoryUnavailableError("Milvus lacks rows that are committed")
         return found
+
+    def search(
+        self, collection: str, partitions: list[str], queries: NDArray[np.float32], limit: int, largest: int, deadline: Deadline
+    ) -> list[list[Row]]:
+        """The `limit` rows of these partitions nearest to each query (queries, dimension). `largest`: rows of one partition."""
+        at_once = min(_SEARCH_QUERIES, max(1, _SEARCH_BYTES // (4 * queries.shape[1])))
+        if self._connection.lite:
+            at_once = min(at_once, max(_LITE_QUERIES, _LITE_CELLS // largest))
+        hits: list[list[Row]] = []
+        for start in range(0, len(queries), at_once):
+            hits += self._connection.call_loaded(
+                collection, deadline.remaining, "search", data=list(queries[start : start + at_once]), limit=limit,
+                partition_names=partitions, output_fields=["pieces"], search_params={"metric_type": METRIC},
+                consistency_level="Strong",
+            )  # fmt: skip
+        return hits
 
     def upsert(self, collection: str, entities: Iterable[Row], deadline: Deadline, partition: str = "") -> None:
         """Write rows. The same keys again overwrite: a call that is repeated does no harm."""
