@@ -63,9 +63,12 @@ class ModelHost:
         return self._engine is not None and self._engine.ready and self._engine.healthy
 
     @property
-    def max_batch_rows(self) -> int:
-        """Sequences decoded together."""
-        return self.config.inference.max_batch_rows
+    def window_rows(self) -> int:
+        """Sequences asked of the engine at once, four batches: sorting by length needs some to choose from.
+
+        Between windows a change of weights or another call gets its turn.
+        """
+        return 4 * self.config.inference.max_batch_rows
 
     def defaults(self) -> SamplingConfig:
         """How this role draws what a request leaves open."""

@@ -13,9 +13,6 @@ from rdiverse.selfplay.parsing import parse_proposal
 from rdiverse.v1.challenger_pb2 import ProposeRequest, ProposeResponse
 from rdiverse.v1.challenger_pb2_grpc import ChallengerServiceServicer
 
-_WINDOW_BATCHES = 4
-"""Batches asked of the engine at once. Between windows a change of weights or another call gets its turn."""
-
 
 class ChallengerServicer(ChallengerServiceServicer):
     """Writes questions with the model of the host."""
@@ -28,9 +25,8 @@ class ChallengerServicer(ChallengerServiceServicer):
         host = self._host
         prompt = host.config.prompts.challenger.template.render()
         whole = replace(read_propose(request, host.config.challenger.sampling), prompts=[prompt])
-        window = _WINDOW_BATCHES * host.max_batch_rows
-        for at in range(0, whole.n, window):
-            part = replace(whole, n=min(window, whole.n - at), first_sample=whole.first_sample + at)
+        for at in range(0, whole.n, host.window_rows):
+            part = replace(whole, n=min(host.window_rows, whole.n - at), first_sample=whole.first_sample + at)
             async for completion in host.generate(part, "prompts.challenger"):
                 yield _response(completion)
 

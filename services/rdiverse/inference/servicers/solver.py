@@ -26,8 +26,6 @@ from rdiverse.inference.servicers.wire import finish_reason
 from rdiverse.v1.solver_pb2 import Problem, SolveRequest, SolveResponse, SolveSettings
 from rdiverse.v1.solver_pb2_grpc import SolverServiceServicer
 
-_WINDOW_BATCHES = 4
-"""Batches of the engine in a window; sorting by length needs some to choose from."""
 _WINDOWS_AT_ONCE = 2
 """While one window's tail is drawn the next is ready."""
 _UNREAD_RESPONSES = 16
@@ -79,7 +77,7 @@ class SolverServicer(SolverServiceServicer):
             waiting, most = self._host.engine.waiting_rows, self._host.config.inference.max_queue_rows
             if waiting >= most:
                 raise OverloadedError(f"{waiting} sequences wait already, at most {most} may")
-            window = max(1, _WINDOW_BATCHES * self._host.max_batch_rows // request.n)
+            window = max(1, self._host.window_rows // request.n)
             patient = request.seed is not None and self._host.engine.exact_seeds
             return _SolveCall(message.settings, request, window, patient)
         raise InvalidFieldError("settings", "must be the first message of the call")
