@@ -46,7 +46,7 @@ def test_blank_lines_are_no_rows_and_separators_in_texts_are_no_line_ends(load):
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
-        ((), "holds no question"),
+        ((), "must hold at least one question"),
         (("{",), "line 1: is not JSON"),
         (("[1]",), r"line 1: must be a JSON object"),
         (({"question": "q", "answer": 1}, {"question": "q"}), "row 2: answer"),

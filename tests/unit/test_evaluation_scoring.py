@@ -149,15 +149,14 @@ def test_an_unboxed_response_is_wrong(scorers):
     assert not ours(BenchmarkItem("?", "None"), response("The answer is 7."))
 
 
-@pytest.mark.parametrize("gold", ["$9^{9^{9^9}}+x$", "9**9**9**9"])
-def test_what_never_ends_is_cut_off_counted_and_not_tried_again(gold):
+def test_what_never_ends_is_cut_off_counted_and_not_tried_again():
+    hanging = ("$9^{9^{9^9}}+x$", "9**9**9**9")
     with WorkerPool(timeout=1.0) as workers:
         r_zero = RZeroScorer(workers)
-        assert not r_zero(BenchmarkItem("?", gold), response(r"\boxed{$3x$}"))
-        assert workers.timeouts == 1
+        for _ in range(2):
+            assert not any(r_zero(BenchmarkItem("?", gold), response(r"\boxed{$3x$}")) for gold in hanging)
+            assert workers.timeouts == 2
         assert r_zero(BenchmarkItem("?", "7"), response(r"\boxed{7}")), "it goes on afterwards"
-        assert not r_zero(BenchmarkItem("?", gold), response(r"\boxed{$3x$}"))
-        assert workers.timeouts == 1
 
 
 def test_a_process_that_dies_says_no_is_counted_and_replaced():

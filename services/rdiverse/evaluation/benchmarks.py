@@ -37,7 +37,7 @@ def benchmark_of(name: str, rows: Iterable[Mapping[str, Any]], source: str, kind
         except ValueError as error:
             raise BenchmarkError(f"benchmark {name}: {source}: row {number}: {error}") from error
     if not items:
-        raise BenchmarkError(f"benchmark {name}: {source}: holds no question")
+        raise BenchmarkError(f"benchmark {name}: {source}: must hold at least one question")
     return Benchmark(name, tuple(items))
 
 
@@ -60,7 +60,7 @@ def _parsed(name: str, path: Path, number: int, line: str) -> Mapping[str, Any]:
     except json.JSONDecodeError as error:
         raise BenchmarkError(f"benchmark {name}: {path}: line {number}: is not JSON: {error.msg}") from error
     if not isinstance(row, dict):
-        raise BenchmarkError(f"benchmark {name}: {path}: line {number}: must be a JSON object, not a {type(row).__name__}")
+        raise BenchmarkError(f"benchmark {name}: {path}: line {number}: must be a JSON object, is a {type(row).__name__}")
     return row
 
 

@@ -46,7 +46,7 @@ def evaluate(
     """
     names = [benchmark.name for benchmark in benchmarks]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"evaluation needs at least one benchmark, each with a name of its own, not {names}")
+        raise ValueError(f"benchmarks: must hold at least one benchmark, each with a name of its own; their names are {names}")
     plan = EvaluationPlan(tuple(benchmarks), samples, sampling, greedy, seed, expected_weights)
     with locked(folder / "lock") if folder else nullcontext():
         store = FolderAnswerStore(folder, plan) if folder else AnswerStore()

@@ -21,14 +21,14 @@ def read_item(row: Mapping[str, Any], kind: Kind = Kind.MATH) -> BenchmarkItem:
     if options:
         return BenchmarkItem(with_options(_question(row), options), _letter(row, options), _skill(row), Kind.CHOICE, options)
     if kind is Kind.CHOICE:
-        raise ValueError("options: a multiple choice needs them")
+        raise ValueError("options: must be there for a multiple choice")
     return BenchmarkItem(_question(row), _gold(row), _skill(row), kind)
 
 
 def _question(row: Mapping[str, Any]) -> str:
     text = row.get("question", row.get("problem"))
     if not isinstance(text, str) or not text.strip():
-        raise ValueError("question (or problem): a text that is not empty is required")
+        raise ValueError("question (or problem): must be a text that is not empty")
     context = row.get("context")
     return f"{context}\n\n{text}" if context else text
 
@@ -38,14 +38,14 @@ def _options(row: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(options, list | tuple) or not all(isinstance(option, str) for option in options):
         raise ValueError("options: must be a list of texts")
     if options and not 2 <= len(options) <= len(LETTERS):
-        raise ValueError(f"options: must be 2 to {len(LETTERS)}, not {len(options)}")
+        raise ValueError(f"options: must hold 2 to {len(LETTERS)} texts, holds {len(options)}")
     return tuple(options)
 
 
 def _letter(row: Mapping[str, Any], options: tuple[str, ...]) -> str:
     letter = row.get("answer_letter", row.get("answer"))
     if not isinstance(letter, str) or letter.strip() not in tuple(LETTERS[: len(options)]):
-        raise ValueError(f"answer_letter (or answer): must be a letter from A to {LETTERS[len(options) - 1]}, not {letter!r}")
+        raise ValueError(f"answer_letter (or answer): must be a letter from A to {LETTERS[len(options) - 1]}, is {letter!r}")
     return letter.strip()
 
 
@@ -62,7 +62,7 @@ def _gold(row: Mapping[str, Any]) -> str:
         return _text("answer", answer)
     boxed = last_boxed(str(row.get("solution", "")))
     if boxed is None:
-        raise ValueError("answer (or final_answer, or a boxed answer in solution): is required")
+        raise ValueError("answer (or final_answer, or a boxed answer in solution): must be there")
     return boxed
 
 

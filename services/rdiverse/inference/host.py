@@ -11,6 +11,7 @@ from rdiverse.grpcio_kit.errors import (
     BadCheckpointError,
     DependencyUnavailableError,
     InvalidFieldError,
+    OverloadedError,
     UnknownModelError,
     WrongWeightsError,
 )
@@ -54,7 +55,7 @@ class ModelHost:
             return str(self._weights)
         model = {Role.CODER: self.config.coder.model, Role.ENCODER: self.config.encoder.model}.get(self.role, self.config.model)
         if model is None:
-            raise ValueError("encoder.model names no model to serve")
+            raise ValueError("encoder.model: must name the model to serve")
         return model
 
     @property
@@ -80,10 +81,16 @@ class ModelHost:
             case _:
                 return self.config.solver.sampling
 
-    def expect(self, version: str) -> None:
-        """Check `expected_weights`. Raises WrongWeightsError."""
-        if version and version != self.engine.version:
-            raise WrongWeightsError(version, self.engine.version)
+    def check_weights(self, expected: str) -> None:
+        """Raises WrongWeightsError when other weights serve than `expected`; empty: any will do."""
+        if expected and expected != self.engine.version:
+            raise WrongWeightsError(expected, self.engine.version)
+
+    def check_room(self) -> None:
+        """Raises OverloadedError when the engine's queue is full."""
+        waiting, most = self.engine.waiting_rows, self.config.inference.max_queue_rows
+        if waiting >= most:
+            raise OverloadedError(f"{waiting} sequences are waiting, the limit is {most}")
 
     async def generate(
         self, request: GenerationRequest, prompt_field: str = "prompts[{}].user"
@@ -95,7 +102,7 @@ class ModelHost:
         """
         if self.engine.embedding_dimension:
             raise UnknownModelError(f"this {self.role} embeds and does not write")
-        self.expect(request.expected_weights)
+        self.check_weights(request.expected_weights)
         prompt_tokens, tokens = metrics.PROMPT_TOKENS.labels(self.role), metrics.COMPLETION_TOKENS.labels(self.role)
         completions = self.engine.generate(request)
         try:
@@ -114,7 +121,7 @@ class ModelHost:
         """The engine's unit vectors, (texts, dimension), counted, and the version that made them. Raises as `generate`."""
         if not self.engine.embedding_dimension:
             raise UnknownModelError(f"this {self.role} writes and does not embed")
-        self.expect(expected_weights)
+        self.check_weights(expected_weights)
         try:
             vectors, version = await self.engine.embed(texts, expected_weights)
         except PromptTooLongError as error:

@@ -59,7 +59,7 @@ class ChallengerClient(_Client):
         )
         stub = ChallengerServiceStub(self._caller.channel)
         responses = self._caller.stream_idempotent(
-            "ChallengerService.Propose", lambda left: stub.Propose(request, timeout=left), timeout
+            "ChallengerService.Propose", lambda seconds: stub.Propose(request, timeout=seconds), timeout
         )
         for response in responses:
             yield Proposed(
@@ -124,7 +124,7 @@ class SolverClient(_Client):
         )
         stub = SolverServiceStub(self._caller.channel)
         responses = self._caller.stream_idempotent(
-            "SolverService.Solve", lambda left: stub.Solve(_solve_requests(settings, questions), timeout=left), timeout
+            "SolverService.Solve", lambda seconds: stub.Solve(_solve_requests(settings, questions), timeout=seconds), timeout
         )
         for response in responses:
             yield from map(_solved, response.problems)
@@ -156,7 +156,7 @@ class LanguageModelClient(_Client):
         )
         stub = LanguageModelServiceStub(self._caller.channel)
         responses = self._caller.stream_idempotent(
-            "LanguageModelService.Generate", lambda left: stub.Generate(request, timeout=left), timeout
+            "LanguageModelService.Generate", lambda seconds: stub.Generate(request, timeout=seconds), timeout
         )
         for response in responses:
             yield Generated(
@@ -177,7 +177,7 @@ class LanguageModelClient(_Client):
         request = language_model_pb2.EmbedRequest(texts=texts, expected_weights=expected_weights)
         stub = LanguageModelServiceStub(self._caller.channel)
         response = self._caller.idempotent(
-            "LanguageModelService.Embed", lambda left: stub.Embed(request, timeout=left), timeout
+            "LanguageModelService.Embed", lambda seconds: stub.Embed(request, timeout=seconds), timeout
         )
         vectors = np.frombuffer(response.vectors, dtype="<f4").reshape(len(texts), response.dimension).astype(np.float32)
         return vectors, response.weights
@@ -191,7 +191,7 @@ class ModelControlClient(_Client):
         stub = ModelControlServiceStub(self._caller.channel)
         response = self._caller.idempotent(
             "ModelControlService.GetModel",
-            lambda left: stub.GetModel(model_control_pb2.GetModelRequest(), timeout=left),
+            lambda seconds: stub.GetModel(model_control_pb2.GetModelRequest(), timeout=seconds),
             timeout,
         )
         return Model(
@@ -208,7 +208,7 @@ class ModelControlClient(_Client):
         request = model_control_pb2.LoadWeightsRequest(path=path, version=version)
         stub = ModelControlServiceStub(self._caller.channel)
         response = self._caller.idempotent(
-            "ModelControlService.LoadWeights", lambda left: stub.LoadWeights(request, timeout=left), timeout
+            "ModelControlService.LoadWeights", lambda seconds: stub.LoadWeights(request, timeout=seconds), timeout
         )
         return response.weights
 

@@ -24,7 +24,7 @@ class ChallengerServicer(ChallengerServiceServicer):
         """See proto/rdiverse/v1/challenger.proto."""
         host = self._host
         prompt = host.config.prompts.challenger.template.render()
-        whole = replace(read_propose(request, host.config.challenger.sampling), prompts=[prompt])
+        whole = replace(read_propose(request, host.defaults()), prompts=[prompt])
         for at in range(0, whole.n, host.window_rows):
             part = replace(whole, n=min(host.window_rows, whole.n - at), first_sample=whole.first_sample + at)
             async for completion in host.generate(part, "prompts.challenger"):

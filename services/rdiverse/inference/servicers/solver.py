@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rdiverse.grpcio_kit.chunks import chunks
-from rdiverse.grpcio_kit.errors import InvalidFieldError, OverloadedError
+from rdiverse.grpcio_kit.errors import InvalidFieldError
 from rdiverse.inference import metrics
 from rdiverse.inference.engines.engine import Completion, GenerationRequest
 from rdiverse.inference.host import ModelHost
@@ -72,11 +72,9 @@ class SolverServicer(SolverServiceServicer):
         async for message in requests:
             if message.WhichOneof("payload") != "settings":
                 break
-            request = read_settings(message.settings, self._host.config.solver.sampling)
-            self._host.expect(request.expected_weights)
-            waiting, most = self._host.engine.waiting_rows, self._host.config.inference.max_queue_rows
-            if waiting >= most:
-                raise OverloadedError(f"{waiting} sequences wait already, at most {most} may")
+            request = read_settings(message.settings, self._host.defaults())
+            self._host.check_weights(request.expected_weights)
+            self._host.check_room()
             window = max(1, self._host.window_rows // request.n)
             patient = request.seed is not None and self._host.engine.exact_seeds
             return _SolveCall(message.settings, request, window, patient)
@@ -151,7 +149,7 @@ async def _problems(requests: AsyncIterator[SolveRequest]) -> AsyncIterator[Sequ
     seen: set[int] = set()
     async for request in requests:
         if request.WhichOneof("payload") != "chunk":
-            raise InvalidFieldError("chunk", "must be what every message after the first holds")
+            raise InvalidFieldError("chunk", "must be the payload of every message after the first")
         check_chunk(request.chunk, seen)
         yield request.chunk.problems
 
