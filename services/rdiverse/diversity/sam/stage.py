@@ -69,10 +69,10 @@ class Stage(Generic[V]):
         known = {text: result for (_, text), result in self._at_hand.get_many((version, text) for text in wanted).items()}
         # 2. In the store.
         missing = [text for text in wanted if text not in known]
-        keys = {text: content_key(self._kind, text, version) for text in missing} if self._store else {}
-        if keys and self._store:
-            stored = await asyncio.to_thread(self._store.read, list(keys.values()))
-            known |= {text: stored[key] for text, key in keys.items() if key in stored}
+        keys: dict[str, bytes] = {}
+        if missing and self._store:
+            keys, stored = await asyncio.to_thread(self._read, self._store, missing, version)
+            known |= stored
             missing = [text for text in missing if text not in known]
         metrics.count_cache(self._metric, hits=len(wanted) - len(missing), misses=len(missing))
         # 3. Made now.
@@ -84,3 +84,11 @@ class Stage(Generic[V]):
         recent = [text for text in wanted[-_AT_HAND:] if len(text) <= _LONGEST_AT_HAND]
         self._at_hand.update({(version, text): known[text] for text in recent})
         return known, version
+
+    def _read(
+        self, store: StageStore[V], texts: Sequence[str], version: str
+    ) -> tuple[dict[str, bytes], dict[str, V | ProgramError]]:
+        """Keys and known results of texts. For a thread: hashing a large batch would hold up the event loop."""
+        keys = {text: content_key(self._kind, text, version) for text in texts}
+        found = store.read(list(keys.values()))
+        return keys, {text: found[key] for text, key in keys.items() if key in found}
