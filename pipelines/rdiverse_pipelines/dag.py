@@ -4,6 +4,7 @@ Iterations are unrolled when the pipeline is built, since Kubeflow has no loop t
 """
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from kfp import dsl
@@ -43,7 +44,7 @@ FUNCTIONS = (
     finish,
 )
 IMAGE = "rdiverse-pipelines"
-DEFAULT_IMAGE = f"{IMAGE}:0.1.0"
+DEFAULT_IMAGE = f"{IMAGE}:{version('rdiverse')}"
 """Without a registry: nobody publishes the images, so whoever builds them says where they are."""
 
 

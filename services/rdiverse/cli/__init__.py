@@ -1,5 +1,8 @@
 """The `rdiverse` command. Imports stand inside the commands: asking for help must not load a tensor library."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from rdiverse.cli import comparing, running
@@ -15,8 +18,18 @@ app.add_typer(nano, name="nano")
 app.add_typer(pipeline, name="pipeline")
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rdiverse {version('rdiverse')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
     """Self-play training of LLM reasoners with a memory of past questions and skill-aware diversity."""
 
 
