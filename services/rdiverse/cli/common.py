@@ -18,10 +18,12 @@ ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="YAML file of a
 Overrides = Annotated[list[str] | None, typer.Argument(help="Fields to override, as in solver.samples=10.", show_default=False)]
 
 
-def load(config: Path, overrides: list[str] | None, **values: object) -> "RunConfig":
-    """Read a configuration. Raises ConfigError."""
+def load(command: str, config: Path, overrides: list[str] | None, **values: object) -> "RunConfig":
+    """Read a configuration for a command. Raises ConfigError, also for an override that the command does not read."""
     from rdiverse.config import load_config
+    from rdiverse.config.overrides import check_overrides
 
+    check_overrides(command, overrides or ())
     return load_config(config, overrides or (), **values)
 
 

@@ -35,7 +35,7 @@ def compare(
 
     with wrong_input():
         plan = ComparisonPlan(
-            config=load(config, overrides, iterations=iterations, model=model),
+            config=load("compare", config, overrides, iterations=iterations, model=model),
             methods=[_method(name) for name in dict.fromkeys(methods.split(","))],
             seeds=range(first_seed, first_seed + seeds),
             reference=_method(reference),

@@ -51,7 +51,7 @@ def controlled(
     from rdiverse.training.launch import TrainingFailed
 
     with wrong_input():
-        resolved = load(config, [*(overrides or ()), f"solver.training.steps={steps}"], model=model)
+        resolved = load("nano controlled", config, [*(overrides or ()), f"solver.training.steps={steps}"], model=model)
         try:
             found = run_controlled(resolved, output, seeds, few, questions, lambda text: typer.echo(text, err=True))
         except TrainingFailed as error:

@@ -94,7 +94,7 @@ def submit(
     from rdiverse_pipelines.remote.package import check_iterations, compile_package, parameters
 
     with wrong_input(), tempfile.TemporaryDirectory() as folder:
-        resolved = load(config, overrides)
+        resolved = load("pipeline submit", config, overrides)
         selected, tolerated = _yaml("node-selector", node_selector, dict), _yaml("tolerations", tolerations, list)
         if package is None:
             if not image_prefix:

@@ -48,7 +48,8 @@ def run(
     from rdiverse_pipelines.local.table import print_table
 
     with wrong_input():
-        resolved = load(config, overrides, method=method, seed=seed, iterations=iterations, run_id=run_id, workspace=workspace)
+        values = {"method": method, "seed": seed, "iterations": iterations, "run_id": run_id, "workspace": workspace}
+        resolved = load("run", config, overrides, **values)
         # A terminated run cleans up as an interrupted one does.
         signal.signal(signal.SIGTERM, interrupt)
         try:
@@ -76,7 +77,7 @@ def serve(
 
     watch_lifeline()
     with wrong_input():
-        resolved = load(config, overrides)
+        resolved = load(f"serve {service}", config, overrides)
     if service is Service.DIVERSITY:
         from rdiverse.diversity.server.process import serve as serve_diversity
 
@@ -105,7 +106,7 @@ def train(
     from rdiverse_pipelines.local.train import train_phase
 
     with wrong_input():
-        resolved = load(config, overrides)
+        resolved = load(f"train {role}", config, overrides)
         try:
             version = train_phase(resolved, Role(role), output, model, dataset, memory, iteration)
         except TrainingFailed as error:
