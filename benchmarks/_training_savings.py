@@ -12,29 +12,22 @@ ROUNDS = 2
 """Phases that each saving is left out of, interleaved with whole ones."""
 
 
-def _every_prompt_read(model: Any, prompts: Any) -> tuple[Any, Any, Any]:
-    """As rollout._read_prompts, but a prompt that many rows share is read for each of them."""
-    import torch
+def _every_prompt_read(model: Any, rows: Any) -> tuple[Any, Any, Any]:
+    """As decoding._read_prompts, but a prompt that many rows share is read for each of them."""
+    from rdiverse.lm.decoding import _prefill
 
-    longest = max(map(len, prompts))
-    ids, mask = torch.zeros(2, len(prompts), longest, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
-    places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    output = model(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=True, logits_to_keep=1)
-    return output.logits[:, -1], output.past_key_values, mask
+    return _prefill(model, [row.prompt for row in rows])
 
 
 SAVINGS: dict[str, tuple[dict[str, str | None], dict[str, Any]]] = {
     "nothing": ({}, {}),
     "one_thread": ({"OMP_NUM_THREADS": "2"}, {}),
     "allocator_settings": (dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")), {}),
-    "length_sorting": ({}, {"chunks.ROWS": 1_000_000}),
-    "prompt_sharing": ({}, {"rollout._read_prompts": _every_prompt_read}),
-    "dropping_finished_rows": ({}, {"rollout.SHRINK": 0.0}),
+    "length_sorting": ({}, {"training.chunks.ROWS": 1_000_000}),
+    "prompt_sharing": ({}, {"lm.decoding._read_prompts": _every_prompt_read}),
+    "dropping_finished_rows": ({}, {"lm.decoding._SHRINK_AT": 0.0}),
 }
-"""What is left out: environment (None: unset), and names in rdiverse.training with what stands in their place."""
+"""What is left out: environment (None: unset), and names in rdiverse with what stands in their place."""
 
 
 def without_savings(folder: Path) -> dict[str, dict[str, float]]:
@@ -67,6 +60,6 @@ def left_out(name: str, folder: str) -> None:
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     for where, value in SAVINGS[name][1].items():
-        module, _, attribute = where.partition(".")
-        setattr(importlib.import_module(f"rdiverse.training.{module}"), attribute, value)
+        module, _, attribute = where.rpartition(".")
+        setattr(importlib.import_module(f"rdiverse.{module}"), attribute, value)
     print(json.dumps(ours_seconds(*phase_of(Path(folder)))))

@@ -114,7 +114,7 @@ def _bare(phase: Phase, config: RunConfig) -> dict[str, float]:
             model=str(phase.model),
             args=trl_arguments(phase, config.solver.training, on_gpu=False),
             train_dataset=Dataset.from_list(phase_rows(phase, config, tokenizer)),
-            processing_class=tokenizer,
+            processing_class=tokenizer.library,
             reward_funcs=[timed("reward", correct)],
             callbacks=[Timer()],
         )
@@ -165,7 +165,7 @@ def _reward_overlap(folder: Path) -> dict[str, Any]:
             solve = _seconds(lambda questions: services.shares(0, questions), next(sets))
             score = _seconds(lambda questions: services.repetitions(questions, Similarity.PROGRAM), next(sets))
             texts = [f"<question> {question} </question> \\boxed{{ 1 }}" for question in next(sets)]
-            both = _seconds(lambda completions: reward.pay(0, completions), texts)
+            both = _seconds(lambda completions: reward.score(0, completions), texts)
             ratios.append((both / max(solve, score), solve, score, both))
     ratios = ratios[1:]  # the first warms the servers up
     middle = sorted(ratios)[len(ratios) // 2]

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from tests.support.training_models import metric_rows
 
-from rdiverse.config import SamplingConfig, dump_config, load_config
+from rdiverse.config import dump_config, load_config
 from rdiverse.lm.weights import resolve_resource
 from rdiverse.nano.benchmark import read_benchmark
 from rdiverse.nano.corpus import held_out, pose, uniform_chain
 from rdiverse.nano.language import write
 from rdiverse.nano.oracle import oracle
+from rdiverse.nano.sampling import complete_texts
 from rdiverse.runs.tables import DATASET, write_table
 from rdiverse.selfplay.parsing import last_boxed, parse_proposal
 from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.phase import Phase
-from rdiverse.training.rollout import Noise, sample
 from rdiverse.training.settings import grpo_settings
 from rdiverse.training.train import build, fit, reward_of
 
@@ -50,9 +50,7 @@ def sampled_accuracy(model_path: Path) -> float:
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(model_path).eval(), AutoTokenizer.from_pretrained(model_path)
     rows = [row for row in read_benchmark() for _ in range(2)]
-    prompts = [tokenizer(f"<solver> {row.question}")["input_ids"] for row in rows]
-    drawn = sample(model, prompts, SamplingConfig(max_tokens=64), Noise(5), [tokenizer.eos_token_id], 512)
-    texts = tokenizer.batch_decode(drawn, skip_special_tokens=True)
+    texts = complete_texts(model, tokenizer, [f"<solver> {row.question}" for row in rows], 64, seed=5)
     return sum(last_boxed(text) == row.answer for text, row in zip(texts, rows, strict=True)) / len(rows)
 
 

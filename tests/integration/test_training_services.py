@@ -34,11 +34,11 @@ def test_shares_and_penalties_come_back_in_the_order_of_the_questions(phase: Pha
         set_addresses(monkeypatch, found)
         for iteration, p_map in ((1, 0.0), (2, 0.1)):
             with reward_of(replace(phase, iteration=iteration), load_config(phase.config_path)) as reward:
-                payments = reward(0, COMPLETIONS, [""] * 4)
-            assert [payment["p_rep"] for payment in payments] == [0.5, 0.25, 0.25, 0.5]
-            assert [payment["p_map"] for payment in payments] == [p_map] * 4, "only earlier iterations are seen"
+                scored = reward(0, COMPLETIONS, [""] * 4)
+            assert [terms["p_rep"] for terms in scored] == [0.5, 0.25, 0.25, 0.5]
+            assert [terms["p_map"] for terms in scored] == [p_map] * 4, "only earlier iterations are seen"
             expected = [min(share_of(question), 1 - share_of(question)) for question in QUESTIONS]
-            assert [payment["uncertainty"] for payment in payments] == pytest.approx(expected)
+            assert [terms["uncertainty"] for terms in scored] == pytest.approx(expected)
 
 
 def test_solver_and_diversity_are_asked_side_by_side(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:

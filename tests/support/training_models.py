@@ -1,4 +1,4 @@
-"""A tiny, randomly initialised Qwen3 with a tokenizer of its own, and phases that train it."""
+"""Tiny, randomly initialised models with a tokenizer of their own, and phases that train them."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,15 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from rdiverse.config import dump_config, load_config
 from rdiverse.runs.files import written_aside
@@ -37,15 +45,26 @@ CHAT_TEMPLATE = (
 )
 
 
-def write_model(folder: Path, chat_template: bool = False, pad_token: bool = True, seed: int = 0) -> Path:
+KINDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM, {}),
+    "llama": (LlamaConfig, LlamaForCausalLM, {}),
+    "gemma3": (
+        Gemma3TextConfig, Gemma3ForCausalLM,
+        {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 16},
+    ),
+}  # fmt: skip
+
+
+def write_model(folder: Path, chat_template: bool = False, pad_token: bool = True, seed: int = 0, kind: str = "qwen3") -> Path:
     """A model directory of some 20,000 parameters."""
     torch.manual_seed(seed)
-    config = Qwen3Config(
+    make_config, make_model, more = KINDS[kind]
+    config = make_config(
         vocab_size=len(WORDS), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=1, head_dim=16, max_position_embeddings=256, tie_word_embeddings=True,
-        pad_token_id=0, eos_token_id=1, bos_token_id=None,
+        pad_token_id=0, eos_token_id=1, bos_token_id=None, **more,
     )  # fmt: skip
-    model = Qwen3ForCausalLM(config)
+    model = make_model(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:

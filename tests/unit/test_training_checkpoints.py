@@ -21,21 +21,21 @@ def folders(folder: Path) -> list[str]:
 
 
 def test_a_checkpoint_without_its_mark_is_never_picked_up_and_is_swept(tmp_path: Path) -> None:
-    checkpoints.claim(tmp_path, {"seed": 1})
+    checkpoints.discard_stale(tmp_path, {"seed": 1})
     whole = written(tmp_path, 4)
     checkpoints.complete(whole)
     written(tmp_path, 8)
     assert checkpoints.last_complete(tmp_path) == whole
-    checkpoints.claim(tmp_path, {"seed": 1})
+    checkpoints.discard_stale(tmp_path, {"seed": 1})
     assert folders(tmp_path) == ["checkpoint-4"]
 
 
 def test_a_checkpoint_of_other_inputs_is_swept(tmp_path: Path) -> None:
-    checkpoints.claim(tmp_path, {"dataset": "a"})
+    checkpoints.discard_stale(tmp_path, {"dataset": "a"})
     checkpoints.complete(written(tmp_path, 4))
-    checkpoints.claim(tmp_path, {"dataset": "a"})
+    checkpoints.discard_stale(tmp_path, {"dataset": "a"})
     assert folders(tmp_path) == ["checkpoint-4"]
-    checkpoints.claim(tmp_path, {"dataset": "b"})
+    checkpoints.discard_stale(tmp_path, {"dataset": "b"})
     assert folders(tmp_path) == []
 
 

@@ -1,5 +1,6 @@
 """Which rows a phase trains on, in which order, and which datasets it refuses."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -86,12 +87,13 @@ def test_a_chat_template_is_used_where_the_tokenizer_has_one(tmp_path: Path) -> 
     model = write_model(tmp_path / "chat", chat_template=True)
     phase = write_phase(tmp_path / "phase", model)
     rows = phase_rows(phase, loaded(phase), load_tokenizer(model))
-    assert [message["role"] for message in rows[0]["prompt"]] == ["user"], "an empty system part is no message"
+    said = r"user : <solver> what is \d plus 1 \? <solver>"
+    assert re.fullmatch(said, rows[0]["prompt"]), "an empty system part is no message"
 
 
 def test_a_tokenizer_without_an_end_is_refused_and_one_without_padding_is_not(tmp_path: Path) -> None:
     model = write_model(tmp_path / "no-pad", pad_token=False)
-    assert load_tokenizer(model).pad_token == "<eos>"
+    assert load_tokenizer(model).library.pad_token == "<eos>"
     (model / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
     with pytest.raises(TrainingError, match="no end-of-sequence token"):
         load_tokenizer(model)

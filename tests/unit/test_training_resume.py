@@ -58,7 +58,7 @@ def in_third_rollout(trainer: Any) -> None:
             raise StopError
         return by_content(step, completions, answers)
 
-    trainer._pay = reward
+    trainer.reward_function = reward
 
 
 def in_the_middle_of_an_update(trainer: Any) -> None:
@@ -206,10 +206,10 @@ def test_a_new_iteration_begins_at_its_datasets_first_row_and_goes_on_where_it_w
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_reward_that_is_no_number_ends_training_and_leaves_the_checkpoint(model: Path, tmp_path: Path, value: float) -> None:
     def reward(step: int, completions: Sequence[str], answers: Sequence[str]) -> list[dict[str, float]]:
-        payments = by_content(step, completions, answers)
+        scored = by_content(step, completions, answers)
         if step == 2:
-            payments[3]["reward"] = value
-        return payments
+            scored[3]["reward"] = value
+        return scored
 
     phase = write_phase(tmp_path, model, **SHAPE)
     with pytest.raises(TrainingError, match="a reward is no finite number"):

@@ -47,24 +47,24 @@ def rewarder(method: Method = Method.R_DIVERSE, services: ByRule | None = None) 
 
 
 def test_terms_are_combined_as_the_method_says() -> None:
-    payments = rewarder()(0, COMPLETIONS, [])
-    for payment, question in zip(payments, QUESTIONS, strict=True):
-        if payment["malformed"]:
+    scored = rewarder()(0, COMPLETIONS, [])
+    for terms, question in zip(scored, QUESTIONS, strict=True):
+        if terms["malformed"]:
             continue
         share = len(question) % 11 / 10
-        assert payment["uncertainty"] == min(share, 1 - share)
-        assert payment["p_map"] == 0.25
-        assert payment["reward"] == payment["uncertainty"] - payment["p_rep"] - payment["p_map"]
+        assert terms["uncertainty"] == min(share, 1 - share)
+        assert terms["p_map"] == 0.25
+        assert terms["reward"] == terms["uncertainty"] - terms["p_rep"] - terms["p_map"]
 
 
 def test_malformed_completions_are_asked_about_nowhere_and_earn_less_than_any_question_could() -> None:
     services = ByRule()
-    payments = rewarder(services=services)(2, COMPLETIONS, [])
-    assert [row for row, payment in enumerate(payments) if payment["malformed"]] == [3, 8]
+    scored = rewarder(services=services)(2, COMPLETIONS, [])
+    assert [row for row, terms in enumerate(scored) if terms["malformed"]] == [3, 8]
     constants = PenaltyConstants()
     worst = -(1 + constants.gamma * (1 - constants.tau_max) + (1 - constants.gamma) * (1 - constants.tau_mean))
     assert worst == -1.625
-    assert payments[3]["reward"] == payments[8]["reward"] < worst
+    assert scored[3]["reward"] == scored[8]["reward"] < worst
     well_formed = [question for row, question in enumerate(QUESTIONS) if row not in {3, 8}]
     assert sorted(services.asked, key=lambda call: call[0]) == [
         ("repetitions", well_formed, Similarity.PROGRAM), ("shares", well_formed, 2),
@@ -73,7 +73,7 @@ def test_malformed_completions_are_asked_about_nowhere_and_earn_less_than_any_qu
 
 def test_a_step_without_any_question_asks_nobody() -> None:
     services = ByRule()
-    assert all(payment["malformed"] for payment in rewarder(services=services)(0, ["nothing", ""], []))
+    assert all(terms["malformed"] for terms in rewarder(services=services)(0, ["nothing", ""], []))
     assert services.asked == []
 
 
@@ -89,10 +89,10 @@ def test_a_step_without_any_question_asks_nobody() -> None:
 )
 def test_the_method_decides_what_counts(method: Method, similarity: Similarity | None, memory: bool) -> None:
     services = ByRule()
-    payments = rewarder(method, services)(0, COMPLETIONS[:3], [])
+    scored = rewarder(method, services)(0, COMPLETIONS[:3], [])
     assert [call[2] for call in services.asked if call[0] == "repetitions"] == ([similarity] if similarity else [])
-    assert all(payment["p_map"] == (0.25 if memory else 0) for payment in payments)
-    assert all((payment["p_rep"] > 0) == (similarity is not None) for payment in payments)
+    assert all(terms["p_map"] == (0.25 if memory else 0) for terms in scored)
+    assert all((terms["p_rep"] > 0) == (similarity is not None) for terms in scored)
 
 
 def on_rank(rank: int, world: int, port: int, folder: Path) -> None:
@@ -131,7 +131,7 @@ def test_two_ranks_pay_what_one_pays_and_fail_together(tmp_path: Path) -> None:
     for process in ranks:
         process.join(60)
         assert process.exitcode == 0
-    together = [payment for rank in range(2) for payment in json.loads((tmp_path / f"{rank}.json").read_text())]
+    together = [terms for rank in range(2) for terms in json.loads((tmp_path / f"{rank}.json").read_text())]
     assert together == alone
     assert (tmp_path / "0.txt").read_text() == "ValueError: the Solver is gone"
     assert (tmp_path / "1.txt").read_text() == "TrainingError: ValueError on rank 0: the Solver is gone"
@@ -140,8 +140,8 @@ def test_two_ranks_pay_what_one_pays_and_fail_together(tmp_path: Path) -> None:
 def test_the_solver_is_paid_for_the_pseudo_label_only() -> None:
     completions = ["so \\boxed{ 1/2 }", "\\boxed{0.5}", "\\boxed{3}", "1/2", "\\boxed{}", "\\boxed{ 0.5 } or \\boxed{ 7 }"]
     with GradingPool() as pool:
-        payments = SolverReward(SolverRewardConfig(), pool)(0, completions, ["0.5"] * 6)
-        assert [payment["reward"] for payment in payments] == [1, 1, 0, 0, 0, 0]
-        assert [payment["malformed"] for payment in payments] == [0, 0, 0, 1, 1, 0]
+        scored = SolverReward(SolverRewardConfig(), pool)(0, completions, ["0.5"] * 6)
+        assert [terms["reward"] for terms in scored] == [1, 1, 0, 0, 0, 0]
+        assert [terms["malformed"] for terms in scored] == [0, 0, 0, 1, 1, 0]
         with_format = SolverReward(SolverRewardConfig(accuracy_weight=0.9), pool)(0, completions, ["0.5"] * 6)
-    assert [payment["reward"] for payment in with_format] == pytest.approx([1, 1, 0.1, 0, 0, 0.1])
+    assert [terms["reward"] for terms in with_format] == pytest.approx([1, 1, 0.1, 0, 0, 0.1])

@@ -48,14 +48,11 @@ securityContext:
   {{- include "rdiverse.containerSecurity" . | nindent 2 }}
 {{- end }}
 
-{{/*
-`of`: a section of the values with resources and, perhaps, gpus. A limit of CPUs is always written: KServe completes containers
-without one by a single CPU, and the API server then refuses a request above it.
-*/}}
+{{/* `of`: a section of the values with gpus and resources. */}}
 {{- define "rdiverse.resources" -}}
-{{- $resources := merge (deepCopy .of.resources) (dict "limits" (dict "cpu" (toString .root.Values.nodeCPUs))) -}}
+{{- $resources := deepCopy .of.resources -}}
 {{- if gt (int .of.gpus) 0 -}}
-{{- $_ := set $resources.limits .root.Values.gpuResource (int .of.gpus) -}}
+{{- $resources = merge (dict "limits" (dict "nvidia.com/gpu" (int .of.gpus))) $resources -}}
 {{- end -}}
 {{ toYaml $resources }}
 {{- end }}

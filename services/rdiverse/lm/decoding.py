@@ -78,34 +78,27 @@ def _decode_batch(
     met_stop: Callable[[Row, Sequence[int]], bool],
     emit: Callable[[list[Row]], object],
 ) -> None:
-    # 1. Read each distinct prompt once: a prompt costs as much as many steps, and rows that share it differ from here on only.
-    prompts = list(dict.fromkeys(tuple(row.prompt) for row in rows))
-    cache, logits, widths = _prefill(model, prompts)
-    # 2. Give every row its own copy of what its prompt left.
-    positions = {prompt: i for i, prompt in enumerate(prompts)}
-    place = np.array([positions[tuple(row.prompt)] for row in rows])
-    state = _State(rows, widths[place], model)
-    index = torch.from_numpy(place).to(state.device)
-    select_rows(cache, index)
-    logits = logits.index_select(0, index)
+    # 1. Read the prompts: the cache and the first logits.
+    cache, logits, widths = _read_prompts(model, rows)
+    state = _State(rows, widths, model)
     step = 0
     while True:
-        # 3. Draw a token for every row, with noise that knows the row and the step but not the company.
+        # 2. Draw a token for every row, with noise that knows the row and the step but not the company.
         tokens = _draw_all(state, logits, step)
         step += 1
-        # 4. Hand over the rows that ended with it. This is the one place where the loop waits for the device.
+        # 3. Hand over the rows that ended with it. This is the one place where the loop waits for the device.
         drawn = tokens.cpu()
         state.record(drawn, _finished(state, drawn, step, ends, met_stop), emit)
         keep = np.flatnonzero(state.running)
         if not len(keep):
             return
-        # 5. Drop finished rows once enough have finished to pay for copying the cache; until then they are computed in vain.
+        # 4. Drop finished rows once enough have finished to pay for copying the cache; until then they are computed in vain.
         if len(keep) <= _SHRINK_AT * len(state.rows):
             index = torch.from_numpy(keep).to(state.device)
             select_rows(cache, index)
             tokens = tokens[index]
             state.keep(keep)
-        # 6. Feed the tokens for the next logits.
+        # 5. Feed the tokens for the next logits.
         logits = _step(model, cache, tokens, state)
 
 
@@ -193,6 +186,17 @@ class _State:
         self.widths = self.widths[index]
         self._mask = self._mask[index]
         self._regroup()
+
+
+def _read_prompts(model: Any, rows: Sequence[Row]) -> tuple[Any, torch.Tensor, NDArray[np.int64]]:
+    """As `_prefill`, but a row a row. A prompt that rows share costs as much as many steps: it is read once and copied."""
+    prompts = list(dict.fromkeys(tuple(row.prompt) for row in rows))
+    cache, logits, widths = _prefill(model, prompts)
+    positions = {prompt: i for i, prompt in enumerate(prompts)}
+    place = np.array([positions[tuple(row.prompt)] for row in rows])
+    index = torch.from_numpy(place).to(logits.device)
+    select_rows(cache, index)
+    return cache, logits.index_select(0, index), widths[place]
 
 
 def _prefill(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Any, torch.Tensor, NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from rdiverse.nano.benchmark import read_benchmark
 from rdiverse.nano.corpus import SOLVER, held_out, pose
 from rdiverse.nano.grammar import all_skills
 from rdiverse.nano.language import write
-from rdiverse.nano.sampling import complete
+from rdiverse.nano.sampling import complete_texts
 from rdiverse.nano.scores import SAMPLES, SOLVER_TOKENS
 from rdiverse.selfplay.parsing import last_boxed
 from rdiverse.selfplay.seeds import derive_seed
@@ -71,8 +71,8 @@ def accuracy(checkpoint: Path, few: Sequence[str], seed: int) -> Accuracy:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint)
     questions = read_benchmark()
     prompts = [f"{SOLVER} {row.question}" for row in questions]
-    greedy = complete(model, tokenizer, prompts, SOLVER_TOKENS, greedy=True)
-    drawn = complete(model, tokenizer, prompts * SAMPLES, SOLVER_TOKENS, seed=derive_seed(seed, "nano", "controlled"))
+    greedy = complete_texts(model, tokenizer, prompts, SOLVER_TOKENS, greedy=True)
+    drawn = complete_texts(model, tokenizer, prompts * SAMPLES, SOLVER_TOKENS, seed=derive_seed(seed, "nano", "controlled"))
     right = [last_boxed(text) == row.answer for text, row in zip(drawn, questions * SAMPLES, strict=True)]
     inside = [row.skill in few for row in questions] * SAMPLES
     return Accuracy(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rdiverse.nano.benchmark import BenchmarkQuestion
 from rdiverse.nano.corpus import CHALLENGER, CODER, SOLVER
 from rdiverse.nano.language import read
-from rdiverse.nano.sampling import complete
+from rdiverse.nano.sampling import complete_texts
 from rdiverse.selfplay.parsing import extract_program, last_boxed, parse_proposal
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def measure(
     """Score a model on held-out questions and on what it proposes itself."""
     prompts = [f"{SOLVER} {row.question}" for row in questions]
     truths = [row.answer for row in questions]
-    greedy = complete(model, tokenizer, prompts, SOLVER_TOKENS, greedy=True)
-    sampled = complete(model, tokenizer, prompts * SAMPLES, SOLVER_TOKENS, seed=seed)
-    written = complete(model, tokenizer, [CHALLENGER] * proposals, CHALLENGER_TOKENS, seed=seed + 1, top_p=0.95)
+    greedy = complete_texts(model, tokenizer, prompts, SOLVER_TOKENS, greedy=True)
+    sampled = complete_texts(model, tokenizer, prompts * SAMPLES, SOLVER_TOKENS, seed=seed)
+    written = complete_texts(model, tokenizer, [CHALLENGER] * proposals, CHALLENGER_TOKENS, seed=seed + 1, top_p=0.95)
     proposed = [found.question for text in written if (found := parse_proposal(text)) is not None]
     problems = [read(question) for question in proposed]
     posed = [(text, problem) for text, problem in zip(proposed, problems, strict=True) if problem and problem.truth is not None]
@@ -86,7 +86,7 @@ def as_record(scores: Scores) -> dict[str, object]:
 
 
 def _coder(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", questions: Sequence[str]) -> float:
-    programs = complete(model, tokenizer, [f"{CODER} {text}" for text in questions], CODER_TOKENS, greedy=True)
+    programs = complete_texts(model, tokenizer, [f"{CODER} {text}" for text in questions], CODER_TOKENS, greedy=True)
     right = []
     for text, question in zip(programs, questions, strict=True):
         program, problem = extract_program(text), read(question)
@@ -101,7 +101,7 @@ def _votes(
     if not questions:
         return []
     prompts = [f"{SOLVER} {text}" for text in questions for _ in range(VOTERS)]
-    answers = [last_boxed(text) for text in complete(model, tokenizer, prompts, SOLVER_TOKENS, seed=seed)]
+    answers = [last_boxed(text) for text in complete_texts(model, tokenizer, prompts, SOLVER_TOKENS, seed=seed)]
     return [answers[at : at + VOTERS] for at in range(0, len(answers), VOTERS)]
 
 

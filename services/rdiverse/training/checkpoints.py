@@ -31,8 +31,8 @@ def complete(checkpoint: Path) -> None:
             shutil.rmtree(other)
 
 
-def claim(resume_dir: Path, inputs: dict[str, Any]) -> None:
-    """Say what the phase reads. Checkpoints of a phase that read something else are deleted, half-written ones too."""
+def discard_stale(resume_dir: Path, inputs: dict[str, Any]) -> None:
+    """Delete checkpoints of a phase that read something else than `inputs`, and half-written ones; note `inputs`."""
     path = resume_dir / INPUTS
     same = path.is_file() and json.loads(path.read_text(encoding="utf-8")) == inputs
     for checkpoint in _all(resume_dir):

@@ -2,25 +2,21 @@
 
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rdiverse.config import RunConfig
-from rdiverse.selfplay.prompts import RenderedPrompt
+from rdiverse.lm.tokenizer import ChatTokenizer
 from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase
 from rdiverse.training.settings import grpo_settings
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-Prompt = str | list[dict[str, str]]
 Row = dict[str, Any]
 
 
-def phase_rows(phase: Phase, config: RunConfig, tokenizer: "PreTrainedTokenizerBase") -> list[Row]:
-    """One row a group, `steps * prompts_per_step` in all: prompt, and for the Solver the answer that is right.
+def phase_rows(phase: Phase, config: RunConfig, tokenizer: ChatTokenizer) -> list[Row]:
+    """One row a group, `steps * prompts_per_step` in all: rendered prompt, and for the Solver the answer that is right.
 
     The Challenger has one prompt. The Solver's questions come in a seeded order, each once before any comes again; a
     dataset smaller than a step therefore fills the step with several groups of the same question. Raises TrainingError for
@@ -29,38 +25,22 @@ def phase_rows(phase: Phase, config: RunConfig, tokenizer: "PreTrainedTokenizerB
     training = grpo_settings(phase, config)
     count = training.steps * training.prompts_per_step
     if phase.role is Role.CHALLENGER:
-        prompt = as_prompt(config.prompts.challenger.template.render(), tokenizer)
+        prompt = tokenizer.render(config.prompts.challenger.template.render())
         distinct = [{"prompt": prompt, "answer": ""}]
         rows = distinct * count
     else:
         distinct = _solver_rows(phase.dataset, config, tokenizer)
         rows = _repeated(distinct, count, derive_seed(phase.seed, "order"))
-    for row in distinct:
-        length = prompt_tokens(row["prompt"], tokenizer)
-        if length > training.max_prompt_tokens:
+    for row, tokens in zip(distinct, tokenizer.encode_rendered([row["prompt"] for row in distinct]), strict=True):
+        if len(tokens) > training.max_prompt_tokens:
             raise TrainingError(
-                f"a prompt has {length} tokens, more than max_prompt_tokens = {training.max_prompt_tokens}:"
-                f" {str(row['prompt'])[:200]!r}"
+                f"a prompt has {len(tokens)} tokens, more than max_prompt_tokens = {training.max_prompt_tokens}:"
+                f" {row['prompt'][:200]!r}"
             )
     return rows
 
 
-def as_prompt(rendered: RenderedPrompt, tokenizer: "PreTrainedTokenizerBase") -> Prompt:
-    """Chat messages when the tokenizer has a template, else system and user joined by a newline, as the servers do."""
-    if tokenizer.chat_template is None:
-        return "\n".join(part for part in rendered if part)
-    messages = [{"role": "system", "content": rendered.system}] if rendered.system else []
-    return [*messages, {"role": "user", "content": rendered.user}]
-
-
-def prompt_tokens(prompt: Prompt, tokenizer: "PreTrainedTokenizerBase") -> int:
-    """Length of a prompt as the model reads it."""
-    if isinstance(prompt, str):
-        return len(tokenizer(prompt)["input_ids"])
-    return len(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=False))
-
-
-def _solver_rows(path: Path | None, config: RunConfig, tokenizer: "PreTrainedTokenizerBase") -> list[Row]:
+def _solver_rows(path: Path | None, config: RunConfig, tokenizer: ChatTokenizer) -> list[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -75,7 +55,7 @@ def _solver_rows(path: Path | None, config: RunConfig, tokenizer: "PreTrainedTok
             f"{path}: has {len(table)} questions, fewer than solver.min_questions = {config.solver.min_questions}"
         )
     template = config.prompts.solver.template
-    return [{"prompt": as_prompt(template.render(row["question"]), tokenizer), "answer": row["answer"]} for row in table]
+    return [{"prompt": tokenizer.render(template.render(row["question"])), "answer": row["answer"]} for row in table]
 
 
 def _repeated(rows: list[Row], count: int, seed: int) -> list[Row]:

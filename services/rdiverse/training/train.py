@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import GRPOConfig, RunConfig, load_config
-from rdiverse.lm.weights import MANIFEST, publish, validate, weights_version
+from rdiverse.lm.tokenizer import ChatTokenizer
+from rdiverse.lm.weights import MANIFEST, publish, validate, weight_files, weights_version
 from rdiverse.runs.files import file_digest
 from rdiverse.selfplay.roles import Role
 from rdiverse.training import adapters, checkpoints
@@ -21,7 +22,6 @@ from rdiverse.training.settings import grpo_settings, trl_arguments
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
 
     from rdiverse.training.recorder import Recorder
     from rdiverse.training.trainer import Reward, SelfPlayTrainer
@@ -75,12 +75,12 @@ def build(
         model=str(phase.model),
         args=arguments,
         train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
+        tokenizer=tokenizer,
         callbacks=[recorder] if first_rank() else [],
         reward=reward,
         training=training,
         seed=phase.seed,
-        rows_together=config.inference.max_batch_rows,
+        max_rows=config.inference.max_batch_rows,
         peft_config=adapters.peft_config(training.lora) if training.lora else None,
     )
     if training.lora:
@@ -95,7 +95,7 @@ def build(
 def fit(phase: Phase, training: GRPOConfig, trainer: "SelfPlayTrainer", recorder: "Recorder") -> None:
     """Train from the last complete checkpoint to the end, publish, write the result, delete the checkpoints."""
     if trainer.accelerator.is_main_process:
-        checkpoints.claim(phase.resume_dir, inputs_of(phase))
+        checkpoints.discard_stale(phase.resume_dir, inputs_of(phase))
     trainer.accelerator.wait_for_everyone()
     checkpoint = checkpoints.last_complete(phase.resume_dir)
     if trainer.accelerator.is_main_process:
@@ -109,7 +109,6 @@ def fit(phase: Phase, training: GRPOConfig, trainer: "SelfPlayTrainer", recorder
 
 def inputs_of(phase: Phase) -> dict[str, Any]:
     """Everything that decides what the phase computes: checkpoints of other inputs are of no use to it."""
-    weights = sorted(phase.model.glob("*.safetensors*"))
     manifest = (phase.model / MANIFEST).is_file()
     return {
         "role": phase.role,
@@ -120,7 +119,9 @@ def inputs_of(phase: Phase) -> dict[str, Any]:
         "dataset": file_digest(phase.dataset) if phase.role is Role.SOLVER and phase.dataset else None,
         "solver_weights": phase.solver_weights,
         # Digests of a checkpoint that nobody published cost minutes; it is not expected to change under its name.
-        "model": weights_version(phase.model) if manifest else [[path.name, path.stat().st_size] for path in weights],
+        "model": weights_version(phase.model)
+        if manifest
+        else [[name, (phase.model / name).stat().st_size] for name in weight_files(phase.model)],
     }
 
 
@@ -129,17 +130,15 @@ def first_rank() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model directory, padding on the left. Raises TrainingError when a rollout could never end."""
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(model, padding_side="left", truncation_side="left")
-    if tokenizer.eos_token_id is None:
+def load_tokenizer(model: Path) -> ChatTokenizer:
+    """The tokenizer of a model directory, able to pad. Raises TrainingError when a rollout could never end."""
+    tokenizer = ChatTokenizer(model)
+    if tokenizer.library.eos_token_id is None:
         raise TrainingError(f"{model}: the tokenizer has no end-of-sequence token, so a rollout could never end")
-    if tokenizer.pad_token_id is None:
+    if tokenizer.library.pad_token_id is None:
         logger.warning("%s: the tokenizer has no padding token; the end-of-sequence token pads", model)
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer  # type: ignore[no-any-return]
+        tokenizer.library.pad_token = tokenizer.library.eos_token
+    return tokenizer
 
 
 @contextmanager

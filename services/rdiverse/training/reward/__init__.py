@@ -1,1 +1,1 @@
-"""What completions earn."""
+"""The rewards of completions."""

@@ -22,30 +22,30 @@ class ChallengerReward:
     exchange: Exchange
 
     def __call__(self, step: int, completions: Sequence[str], answers: Sequence[str]) -> list[dict[str, float]]:
-        """Pay this rank's completions; every rank calls this at the same step.
+        """Score this rank's completions; every rank calls this at the same step.
 
         Terms: uncertainty, p_rep and p_map (0 for a malformed completion), malformed, no_program (0 or 1).
         """
         del answers
-        return self.exchange.on_first_rank(list(completions), lambda texts: self.pay(step, texts))
+        return self.exchange.on_first_rank(list(completions), lambda texts: self.score(step, texts))
 
-    def pay(self, step: int, completions: Sequence[str]) -> list[dict[str, float]]:
-        """Pay all completions of step `step`, whichever rank wrote them."""
+    def score(self, step: int, completions: Sequence[str]) -> list[dict[str, float]]:
+        """Score all completions of step `step`, whichever rank wrote them."""
         settings, penalty = self.config.challenger.reward, self.config.penalty
         questions = [proposal.question if (proposal := parse_proposal(text)) else None for text in completions]
         shares, repetitions = self._ask(step, [question for question in questions if question is not None])
         malformed = malformed_reward(settings.alpha, settings.beta, penalty, settings.compat)
         asked = iter(zip(shares, repetitions, strict=True))
-        payments = []
+        scored = []
         for question in questions:
             if question is None:
-                payments.append(_payment(malformed, 0.0, Repetition(0.0, 0.0, failed=False), malformed=True))
+                scored.append(_terms(malformed, 0.0, Repetition(0.0, 0.0, failed=False), malformed=True))
                 continue
             share, repetition = next(asked)
             unsure = uncertainty(share, settings.uncertainty)
             reward = challenger_reward(unsure, repetition.p_rep, repetition.p_map, settings.alpha, settings.beta)
-            payments.append(_payment(reward, unsure, repetition, malformed=False))
-        return payments
+            scored.append(_terms(reward, unsure, repetition, malformed=False))
+        return scored
 
     def _ask(self, step: int, questions: list[str]) -> tuple[list[float], list[Repetition]]:
         if not questions:
@@ -63,7 +63,7 @@ class ChallengerReward:
             return shares.result(), found
 
 
-def _payment(reward: float, unsure: float, repetition: Repetition, malformed: bool) -> dict[str, float]:
+def _terms(reward: float, unsure: float, repetition: Repetition, malformed: bool) -> dict[str, float]:
     return {
         "reward": reward,
         "uncertainty": unsure,

@@ -17,16 +17,16 @@ class SolverReward:
         self._pool = pool
 
     def __call__(self, step: int, completions: Sequence[str], answers: Sequence[str]) -> list[dict[str, float]]:
-        """Pay completions; terms: accuracy, boxed, malformed (0 or 1 each). Equal pairs are compared once."""
+        """Score completions; terms: accuracy, boxed, malformed (0 or 1 each). Equal pairs are compared once."""
         del step
         boxes = [last_boxed(text) for text in completions]
         pairs = {(box, answer) for box, answer in zip(boxes, answers, strict=True) if box is not None}
         equal = {pair: self._pool.equal(*pair) for pair in sorted(pairs)}
-        payments = []
+        scored = []
         for box, answer in zip(boxes, answers, strict=True):
             correct = box is not None and equal[box, answer]
             reward = solver_reward(correct, box is not None, self._config.accuracy_weight)
-            payments.append(
+            scored.append(
                 {"reward": reward, "accuracy": float(correct), "boxed": float(box is not None), "malformed": float(box is None)}
             )
-        return payments
+        return scored
