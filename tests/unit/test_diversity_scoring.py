@@ -10,7 +10,7 @@ from tests.support.diversity_in_memory import InMemory
 from tests.support.diversity_oracle import expected_scores
 
 from rdiverse.diversity.memory.ledger import IncompatibleError, OutOfOrderError, StaleRevisionError, UnknownRunError
-from rdiverse.diversity.memory.reads import Reads
+from rdiverse.diversity.memory.reader import MemoryReader
 from rdiverse.diversity.sam.cache import SamCache
 from rdiverse.diversity.sam.embedder import Embeddable, Origin, Representation, SamEmbedder
 from rdiverse.diversity.scoring.committer import CommitQuery, Committer
@@ -27,7 +27,7 @@ def seconds() -> float:
     return 60.0
 
 
-class Watched(Reads):
+class Watched(MemoryReader):
     """Counts the searches that are asked for at the same time."""
 
     running = most = 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rdiverse.diversity.memory.ledger import IterationBatch, Ledger, Record, committed
 from rdiverse.diversity.memory.protocol import Memory
-from rdiverse.diversity.memory.reads import Reads, in_pool
+from rdiverse.diversity.memory.reader import MemoryReader, in_pool
 from rdiverse.diversity.sam.embedder import Embeddable, Embedded, Representation, SamEmbedder
 from rdiverse.diversity.scoring.embedding import ItemError, embed_comparable, encoder_of
 from rdiverse.diversity.scoring.scorer import Remaining
@@ -33,7 +33,7 @@ class Committer:
     """To be used inside one event loop. `writing` has one thread: writes go one after another, and hold up no reads."""
 
     def __init__(
-        self, sam: SamEmbedder, memory: Memory, reads: Reads, computing: ThreadPoolExecutor, writing: ThreadPoolExecutor
+        self, sam: SamEmbedder, memory: Memory, reads: MemoryReader, computing: ThreadPoolExecutor, writing: ThreadPoolExecutor
     ) -> None:
         self._sam = sam
         self._memory = memory

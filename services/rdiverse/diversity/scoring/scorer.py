@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rdiverse.diversity import metrics
 from rdiverse.diversity.memory.ledger import Ledger, Record
 from rdiverse.diversity.memory.protocol import Key, MemorySimilarities
-from rdiverse.diversity.memory.reads import Reads
+from rdiverse.diversity.memory.reader import MemoryReader
 from rdiverse.diversity.sam.embedder import Embeddable, Embedded, Representation, SamEmbedder
 from rdiverse.diversity.scoring.embedding import ItemError, check_brought, embed_comparable
 from rdiverse.diversity.scoring.penalties import ItemPenalties, clusters, penalties
@@ -78,10 +78,10 @@ class FoundNeighbors:
 class Scorer:
     """To be used inside one event loop. `computing`: the threads for what takes a processor's time.
 
-    Methods raise ItemError, what Reads and `embed_comparable` raise, and nothing that is about the wire.
+    Methods raise ItemError, what MemoryReader and `embed_comparable` raise, and nothing that is about the wire.
     """
 
-    def __init__(self, sam: SamEmbedder, reads: Reads, computing: ThreadPoolExecutor) -> None:
+    def __init__(self, sam: SamEmbedder, reads: MemoryReader, computing: ThreadPoolExecutor) -> None:
         self._sam = sam
         self._reads = reads
         self._computing = computing

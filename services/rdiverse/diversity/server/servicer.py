@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from rdiverse.diversity import metrics
 from rdiverse.diversity.memory.protocol import Memory
-from rdiverse.diversity.memory.reads import Reads, in_pool
+from rdiverse.diversity.memory.reader import MemoryReader, in_pool
 from rdiverse.diversity.sam.embedder import SamEmbedder
 from rdiverse.diversity.scoring.committer import Committer
 from rdiverse.diversity.scoring.scorer import Scorer
@@ -44,7 +44,7 @@ class DiversityServicer(DiversityServiceServicer):
         self._computing = ThreadPoolExecutor(_COMPUTING, "compute")
         # One that writes: writes go one after another anyway, and must not hold up reads.
         self._writing = ThreadPoolExecutor(1, "write")
-        self._reads = Reads(memory)
+        self._reads = MemoryReader(memory)
         self._scorer = Scorer(sam, self._reads, self._computing)
         self._committer = Committer(sam, memory, self._reads, self._computing, self._writing)
 

@@ -27,7 +27,7 @@ T = TypeVar("T")
 _Search = tuple[Ledger, int, int, Sequence[NDArray[np.float32]]]
 
 
-class Reads:
+class MemoryReader:
     """To be used inside one event loop. Every call is bounded by `seconds`, past which MemoryUnavailableError is raised."""
 
     def __init__(self, memory: Memory) -> None:
