@@ -1,7 +1,9 @@
 """The page in a real browser: what it shows, and that it asks for nothing and complains of nothing."""
 
 import json
+import time
 
+import pyarrow.parquet as pq
 import pytest
 from tests.support.browser import Browser, chromium
 from tests.support.report_run import HOSTILE, make_run
@@ -66,8 +68,83 @@ def test_hostile_text_is_read_as_it_was_written(browser, run):
     shown = set(browser.run("[...document.querySelectorAll('.question .text')].map(text => text.innerText)"))
     for text in (*HOSTILE[:4], *HOSTILE[5:7], HOSTILE[8]):
         assert text in shown
-    assert browser.run("document.querySelectorAll('script, iframe, img').length") == 0
+    assert browser.run("document.querySelectorAll('iframe, img').length") == 0
+    assert browser.run("document.querySelectorAll('script').length") == 2, "the questions and the page's own"
     assert browser.requests == []
+    assert browser.run("document.title") == "r-diverse-seed0 · rdiverse"
+
+
+def choose(name, value):
+    """A script that sets a control of the list of all questions and tells it so."""
+    return f"""(() => {{
+        const label = [...document.querySelectorAll('.filters label')].find(each => each.innerText.startsWith({name!r}));
+        const control = label.querySelector('input, select');
+        control.value = {value!r};
+        control.dispatchEvent(new Event(control.tagName === 'INPUT' ? 'input' : 'change'));
+        return document.querySelector('#every .note').innerText;
+    }})()"""
+
+
+CARDS = "[...document.querySelectorAll('#every .question')].map(card => card.innerText)"
+
+
+def test_every_question_is_found_by_search_and_filters(browser, run):
+    browser.open(run.report)
+    assert browser.run("document.querySelector('#every .note').innerText") == "360 of 360 questions"
+    labels = pq.read_table(run.iteration(2) / "labels.parquet").to_pylist()
+    wrong = sum(row["truth_agrees"] is False for row in labels)
+    browser.run(choose("iteration", "2"))
+    assert browser.run(choose("label", "wrong")) == f"{wrong} of 360 questions"
+    assert all("is wrong, the truth is" in card for card in browser.run(CARDS))
+    browser.run(choose("label", ""))
+    failed = sum(row["status"] == "no-program" for row in pq.read_table(run.iteration(2) / "curated.parquet").to_pylist())
+    reason = "no parseable function after one retry"
+    assert browser.run(choose("SAM failure", reason)) == f"{failed} of 360 questions"
+    assert all(f"SAM: {reason}" in card for card in browser.run(CARDS))
+    browser.run(choose("SAM failure", ""))
+    browser.run(choose("iteration", ""))
+    assert browser.run(choose("search", "HOLDS 37 pens")) == "3 of 360 questions"
+    assert all("37 pens" in card for card in browser.run(CARDS))
+    assert browser.run(choose("search", "no such text")) == "0 of 360 questions"
+
+
+def test_a_cluster_is_shown_whole_from_one_of_its_cards(browser, run):
+    browser.open(run.report)
+    browser.run(choose("order", "largest cluster"))
+    browser.run("document.querySelector('#every .question button').click()")
+    chosen = browser.run("[...document.querySelectorAll('.filters select')].map(each => each.selectedOptions[0].innerText)")
+    (name,) = [text for text in chosen if ", number " in text]
+    size = int(name.split("(")[1][:-1])
+    assert browser.run("document.querySelector('#every .note').innerText") == f"{size} of 360 questions"
+    assert size > 1
+
+
+def test_more_questions_come_when_asked_for(browser, run):
+    browser.open(run.report)
+    first = browser.run("document.querySelectorAll('#every .question').length")
+    browser.run("document.querySelector('.more').click()")
+    assert browser.run("document.querySelectorAll('#every .question').length") == 2 * first
+
+
+def test_without_scripts_the_page_says_what_is_missing_and_shows_samples(browser, run):
+    browser.open(run.report, scripts=False)
+    assert "scripts, which are off here" in browser.run("document.querySelector('#every').innerText")
+    assert browser.run("document.querySelectorAll('details .question').length") > 50
+
+
+def test_ten_thousand_questions_are_searched_without_a_wait(browser, tmp_path):
+    run = make_run(tmp_path, iterations=5, pool=2000, dimension=64)
+    write_report(run, run.report)
+    browser.open(run.report)
+    began = time.monotonic()
+    while "10,000 of 10,000" not in browser.run("document.querySelector('#every').innerText"):
+        assert time.monotonic() < began + 20
+        time.sleep(0.05)
+    milliseconds = browser.run(
+        f"(() => {{ const began = performance.now(); {choose('search', 'pens')}; return performance.now() - began }})()"
+    )
+    assert milliseconds < 1000
+    assert browser.complaints == []
 
 
 @pytest.mark.parametrize("width", [390, 320])

@@ -74,11 +74,25 @@ def _write_metrics(run: RunFolder, rng: np.random.Generator, iterations: int) ->
     for t in range(1, iterations + 1):
         for step in range(1, 6):
             terms = {"uncertainty": 0.3 + 0.05 * rng.random(), "p_rep": 0.06 - 0.004 * step, "p_map": 0.1 if t > 1 else 0.0}
-            figures = terms | {"malformed": 0.2 / step, "reward": -0.2} | cost
+            figures = terms | {"malformed": 0.2 / step, "reward": -0.2} | _health(rng, step) | cost
             rows.append({"phase": "challenger", "iteration": t, "step": step} | figures)
         solver = {"phase": "solver", "iteration": t, "equal_groups": 0.3} | cost
-        rows += [{**solver, "step": step, "reward": 0.5 + 0.01 * step} for step in range(1, 16)]
+        rows += [{**solver, "step": step, "reward": 0.5 + 0.01 * step} | _health(rng, step) for step in range(1, 16)]
     run.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _health(rng: np.random.Generator, step: int) -> dict[str, float]:
+    return {
+        "kl": 0.002 * step,
+        "entropy": 1.4 - 0.03 * step,
+        "gradient_norm": 0.8 + 0.4 * rng.random(),
+        "clip_fraction": 0.01 * rng.random(),
+        "clip_low": 0.0,
+        "clip_high": 0.01 * rng.random(),
+        "completion_tokens": 40.0 + step,
+        "completion_tokens_max": 64.0,
+        "truncated": 0.05,
+    }
 
 
 def _evaluate(rng: np.random.Generator, progress: float, oracle: bool) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """The page says what the run's files say, and nothing that a model wrote is more than text on it."""
 
+import base64
+import gzip
+import hashlib
 import html
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
 import pyarrow.parquet as pq
@@ -11,6 +15,13 @@ from tests.support.report_run import HOSTILE, make_run
 
 from rdiverse.report import write_report
 from rdiverse.report.page import COLUMNS
+from rdiverse.report.questions import FATES
+
+
+def unpack(source):
+    """The questions of the block that the page's script reads."""
+    block = source.split('<script type="text/plain" id="packed">')[1].split("</script>")[0]
+    return json.loads(gzip.decompress(base64.b64decode(block)))["rows"]
 
 
 class Page(HTMLParser):
@@ -54,7 +65,7 @@ def source(run):
 
 def test_every_figure_of_the_table_is_the_summarys_own(run, source):
     rows = json.loads(run.summary.read_text())["iterations"]
-    assert Page(source).figures == [{key: row[key] for key, _, _ in COLUMNS} for row in rows]
+    assert Page(source).figures == [{column.key: row[column.key] for column in COLUMNS} for row in rows]
 
 
 def test_times_are_the_summarys_own(run, source):
@@ -83,26 +94,97 @@ def test_the_trainers_steps_are_summed_by_phase(source):
     assert re.findall(r'data value="([^"]+)"', row) == ["22.5", "11.25", "33.75", "1.875", "15000", str(700 * 2**20)]
 
 
-def test_the_page_needs_nothing_and_runs_nothing(source):
+def test_the_page_needs_nothing_and_runs_only_its_own_script(source):
     tags = Page(source).tags
-    assert not {tag for tag, _ in tags} & {
-        "script",
-        "iframe",
-        "img",
-        "link",
-        "object",
-        "embed",
-        "form",
-        "base",
-        "audio",
-        "video",
-    }
+    assert not {tag for tag, _ in tags} & {"iframe", "img", "link", "object", "embed", "form", "base", "audio", "video"}
     assert not [
-        (tag, name) for tag, given in tags for name in given if name.startswith("on") or name in {"src", "href", "style"}
+        (tag, name)
+        for tag, given in tags
+        for name, value in given.items()
+        if name.startswith("on") or name in {"src", "style"} or (name == "href" and not value.startswith("#"))
     ]
     assert not re.search(r"@import|url\(", source)
+    assert [given for tag, given in tags if tag == "script"] == [{"type": "text/plain", "id": "packed"}, {}]
     policy = next(given["content"] for tag, given in tags if given.get("http-equiv") == "Content-Security-Policy")
-    assert "default-src 'none'" in policy
+    code = source.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_the_contents_name_every_section_and_lead_to_it(source):
+    tags = Page(source).tags
+    anchors = [given["href"][1:] for tag, given in tags if tag == "a"]
+    assert anchors == [given["id"] for tag, given in tags if tag == "section"]
+
+
+def test_every_question_stands_in_the_packed_block(run, source):
+    rows = unpack(source)
+    for t in (1, 2, 3):
+        questions = pq.read_table(run.iteration(t) / "questions.parquet").to_pylist()
+        curated = {row["index"]: row for row in pq.read_table(run.iteration(t) / "curated.parquet").to_pylist()}
+        found = [row for row in rows if row["iteration"] == t]
+        assert [row["index"] for row in found] == [row["index"] for row in questions]
+        for shown, written in zip(found, questions, strict=True):
+            assert shown["fate"] == (curated[written["index"]]["status"] if written["question"] else "malformed")
+
+
+def test_exact_copies_are_counted(run, source):
+    texts = [row["question"] for t in (1, 2, 3) for row in pq.read_table(run.iteration(t) / "questions.parquet").to_pylist()]
+    for row in unpack(source):
+        if row["fate"] != "malformed" and len(row["question"]) < 1000 and row["question"] in texts:
+            assert row["copies"] == texts.count(row["question"])
+    table = re.search(r'aria-label="What became of the questions">(.*?)</table>', source, re.DOTALL).group(1)
+    last = re.findall(r'data value="(\d+)"', table.split("<tr>")[-1])
+    counts = Counter(row["fate"] for row in unpack(source) if row["iteration"] == 3)
+    assert list(map(int, last[:6])) == [120, *(counts[fate] for fate in FATES)]
+    assert int(last[7]) == sum(text in texts[:240] for text in texts[240:] if text)
+    assert "compared with nothing" in table
+
+
+def test_a_wrong_label_is_marked_by_sign_and_word_with_the_truth_beside_it(run, source):
+    labels = {row["index"]: row for row in pq.read_table(run.iteration(2) / "labels.parquet").to_pylist()}
+    for row in unpack(source):
+        if row["iteration"] != 2 or row["fate"] == "malformed":
+            continue
+        label = labels[row["index"]]
+        kind = "ill-posed" if not label["well_posed"] else "right" if label["truth_agrees"] else "wrong"
+        assert row["label"] == kind
+        assert row["verdict"][0] == {"ill-posed": "⚠", "right": "✓", "wrong": "✗"}[kind]
+        assert kind != "wrong" or row["verdict"].endswith(f"the truth is {label['truth']}")
+    assert '<article class="question wrong">' in source
+
+
+def test_nothing_is_said_to_be_zero_that_was_compared_with_nothing(source):
+    first = [row for row in unpack(source) if row["iteration"] == 1 and row["fate"] == "kept"]
+    assert first
+    for row in first:
+        assert {name for name, _ in row["facts"]}.isdisjoint({"S_max", "S_mean", "P_MAP"})
+        assert row["why"].endswith("compared with nothing: the memory was empty")
+    charts = re.findall(r"<title>P_MAP[^<]*iteration 1:[^<]*</title>|<title>P_MAP[^<]*, 1: [^<]*</title>", source)
+    assert charts == []
+
+
+def test_every_training_figure_has_a_chart_in_each_phase_and_no_line_crosses_a_border(source):
+    section = source.split('<section id="training">')[1].split("</section>")[0]
+    for phase in ("Challenger", "Solver"):
+        for title in ("KL", "Entropy", "Gradient norm", "Clipped ratios", "Response length", "Truncated\u00a0↓"):
+            chart = re.search(rf"<title>{phase}: {title}</title>(.*?)</svg>", section).group(1)
+            assert chart.count('class="border"') == 2
+            assert chart.count("<polyline") % 3 == 0, "a line an iteration"
+            borders = [float(x) for x in re.findall(r'<line x1="([\d.]+)"[^>]*class="border"', chart)]
+            for points in re.findall(r'<polyline points="([^"]+)"', chart):
+                xs = [float(point.split(",")[0]) for point in points.split()]
+                assert len({sum(border < x for border in borders) for x in xs}) == 1
+
+
+def test_tiles_say_which_way_the_change_goes(run, source):
+    rows = json.loads(run.summary.read_text())["iterations"]
+    change = (rows[-1]["cross_iteration_repetition"] - rows[2]["cross_iteration_repetition"]) * 100
+    assert f'<span class="worse">+{change:.1f} points: worse</span>' in source
+    change = (rows[-1]["label_accuracy"] - rows[1]["label_accuracy"]) * 100
+    assert f'<span class="worse">−{-change:.1f} points: worse</span>' in source
 
 
 @pytest.mark.parametrize("text", HOSTILE[:4])
@@ -176,3 +258,4 @@ def test_five_iterations_of_two_thousand_questions_make_a_page_of_a_few_megabyte
     run = make_run(tmp_path, iterations=5, pool=2000, dimension=256)
     write_report(run, run.report)
     assert run.report.stat().st_size < 5 * 2**20
+    assert len(unpack(run.report.read_text(encoding="utf-8"))) == 10_000

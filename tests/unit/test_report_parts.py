@@ -1,7 +1,10 @@
 """The pieces of the page: texts made visible, scales, the map, the words for a penalty."""
 
+import itertools
+import re
 import unicodedata
 import xml.etree.ElementTree as ET
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -148,3 +151,37 @@ def test_iterations_have_colours_of_their_own():
     colours = [skillmap.colour(t, range(1, 11)) for t in range(1, 11)]
     assert len(set(colours)) == 10
     assert skillmap.colour(1, [1]) == colours[0]
+
+
+MACHADO = {
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+}
+"""Machado, Oliveira and Fernandes 2009, severity 1.0, of linear RGB."""
+
+
+def lab(colour, seen_by):
+    """CIE 1976 L*a*b* of a colour as somebody sees it."""
+    srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ np.clip(np.array(MACHADO[seen_by]) @ linear, 0, 1) / [0.95047, 1, 1.08883]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def nearest(colours, seen_by):
+    """The smallest distance between two of the colours; 2.3 can just be told apart side by side."""
+    points = [lab(colour, seen_by) for colour in colours]
+    return min(np.linalg.norm(a - b) for a, b in itertools.combinations(points, 2))
+
+
+@pytest.mark.parametrize("seen_by", MACHADO)
+def test_bars_and_iterations_are_told_apart_without_red_or_green(seen_by):
+    style = files("rdiverse.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    palettes = [re.findall(r"--b\d: (#[0-9a-f]{6});", scheme) for scheme in style.split("prefers-color-scheme: dark")]
+    assert list(map(len, palettes)) == [8, 8]
+    for palette in palettes:
+        assert nearest(palette, seen_by) > 15
+    for iterations in (2, 3, 5):
+        assert nearest([skillmap.colour(t, range(iterations)) for t in range(iterations)], seen_by) > 15

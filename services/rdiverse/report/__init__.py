@@ -1,4 +1,4 @@
-"""One page per run: self-contained HTML, no network, no scripts."""
+"""One page per run: self-contained HTML, no network; its one script searches and filters the questions."""
 
 from rdiverse.report.page import write_report
 

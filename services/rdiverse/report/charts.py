@@ -67,7 +67,7 @@ def line_chart(
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - steps[0]) / (steps[-1] - steps[0])
 
     parts = [
-        _frame(steps, at_y, tick),
+        frame(steps, at_y, tick),
         _x_axis([x for x in xs if math.isclose(x / x_every, round(x / x_every))], at_x, x_label),
     ]
     # Lines whose points coincide would hide each other's whiskers.
@@ -76,7 +76,7 @@ def line_chart(
     for i, line in enumerate(drawn):
         shift = apart * (i - (len(drawn) - 1) / 2)
         parts.append(element("g", _line(line, at_x, at_y, show), transform=f"translate({shift:g} 0)"))
-    return _svg(title, HEIGHT, parts)
+    return drawing(title, HEIGHT, parts)
 
 
 def legend(series: Sequence[Series]) -> Markup:
@@ -115,7 +115,7 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], title:
             label = element("title", f"{part}: {value:.1f} {unit}")
             drawn.append(element("rect", label, x=x, y=y, width=value * scale, height=20, class_=f"bar b{j}"))
             x += value * scale
-    return _svg(title, height, drawn)
+    return drawing(title, height, drawn)
 
 
 def histogram(counts: Sequence[int], inside: Sequence[bool], labels: Sequence[str], title: str) -> Markup | None:
@@ -130,7 +130,7 @@ def histogram(counts: Sequence[int], inside: Sequence[bool], labels: Sequence[st
         return bottom - (bottom - TOP) * value / steps[-1]
 
     width = (WIDTH - LEFT - RIGHT) / len(counts)
-    parts = [_frame(steps, at_y, lambda value: f"{value:g}")]
+    parts = [frame(steps, at_y, lambda value: f"{value:g}")]
     for i, (count, kept, label) in enumerate(zip(counts, inside, labels, strict=True)):
         x = LEFT + i * width
         name = element("title", f"s = {label}: {count}")
@@ -146,21 +146,23 @@ def histogram(counts: Sequence[int], inside: Sequence[bool], labels: Sequence[st
             )
         )
         parts.append(element("text", label, x=x + width / 2, y=height - 14, class_="tick", text_anchor="middle"))
-    return _svg(title, height, parts)
+    return drawing(title, height, parts)
 
 
-def _svg(title: str, height: float, parts: Sequence[str]) -> Markup:
-    content = element("title", title) + joined(parts)
-    return element("svg", content, viewBox=f"0 0 {WIDTH} {height:g}", role="img", class_="chart")
-
-
-def _frame(steps: Sequence[float], at_y: Callable[[float], float], tick: Callable[[float], str]) -> Markup:
+def frame(steps: Sequence[float], at_y: Callable[[float], float], tick: Callable[[float], str], width: int = WIDTH) -> Markup:
+    """The horizontal lines of a chart, each with its value."""
     parts = []
     for step in steps:
         y = at_y(step)
-        parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="axis" if step == steps[0] else "grid"))
+        parts.append(element("line", x1=LEFT, x2=width - RIGHT, y1=y, y2=y, class_="axis" if step == steps[0] else "grid"))
         parts.append(element("text", tick(step), x=LEFT - 6, y=y + 4, class_="tick", text_anchor="end"))
     return joined(parts)
+
+
+def drawing(title: str, height: float, parts: Sequence[str], width: int = WIDTH) -> Markup:
+    """A chart of its parts; `title` is what a screen reader says."""
+    content = element("title", title) + joined(parts)
+    return element("svg", content, viewBox=f"0 0 {width} {height:g}", role="img", class_="chart")
 
 
 def _x_axis(xs: Sequence[float], at_x: Callable[[float], float], label: str) -> Markup:

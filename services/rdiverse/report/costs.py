@@ -55,8 +55,8 @@ def usages(data: RunData) -> list[Usage]:
     gpu = "What the run held on the cluster, used or not, by the phase that held it; starting and stopping included."
     summary = data.summary
     found = [
-        _usage("CPU-seconds", cpu, "seconds", summary.get("cpu_seconds") or [], "step", "cpu_seconds"),
-        _usage("GPU-hours", gpu, "hours", summary.get("gpu_hours") or [], "phase", "gpu_hours"),
+        _usage("CPU-seconds", cpu, "tenths", summary.get("cpu_seconds") or [], "step", "cpu_seconds"),
+        _usage("GPU-hours", gpu, "hundredths", summary.get("gpu_hours") or [], "phase", "gpu_hours"),
     ]
     return [usage for usage in found if usage.rows]
 

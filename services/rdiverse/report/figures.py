@@ -8,7 +8,7 @@ from markupsafe import Markup
 from rdiverse.report import skillmap
 from rdiverse.report.charts import Point, Series, histogram, legend, line_chart
 from rdiverse.report.data import IterationData, Row, RunData
-from rdiverse.report.marks import axis_decimal, decimal
+from rdiverse.report.marks import DOWN, UP, axis_decimal, decimal
 from rdiverse.report.text import visible
 from rdiverse.selfplay.methods import TRAITS, Method, Similarity
 
@@ -33,8 +33,8 @@ LABELS = (
 
 def accuracy(data: RunData) -> list[Figure]:
     """Held-out accuracy by iteration, and its spread over skills."""
-    sampled, greedy = _series(data, "accuracy_sampled", "sampled", 0), _series(data, "accuracy_greedy", "greedy", 1)
-    worst = _series(data, "worst_skill", "worst tenth of skills, sampled", 2)
+    sampled, greedy = _series(data, "accuracy_sampled", "sampled" + UP, 0), _series(data, "accuracy_greedy", "greedy" + UP, 1)
+    worst = _series(data, "worst_skill", "worst tenth of skills, sampled" + UP, 2)
     found = next((item.evaluation for item in data.iterations if item.evaluation), None)
     said = ""
     if found:
@@ -67,36 +67,39 @@ def illusion_text(data: RunData) -> str:
 
 def illusion(data: RunData) -> list[Figure]:
     """The paper's Figure 1a: penalties in training beside measured repetition."""
-    terms = [("p_rep", "P_rep, repetition in the batch", 0), ("p_map", "P_MAP, likeness to the memory", 1)]
+    terms = [("p_rep", "P_rep, repetition in the batch" + DOWN, 0)]
+    if TRAITS[Method(data.summary["method"])].memory_penalty:
+        terms.append(("p_map", "P_MAP, likeness to the memory" + DOWN, 1))
     return [
         figure
         for figure in (
             _figure(
                 "What the penalty saw",
                 [_series(data, key, name, slot, within="reward_terms") for key, name, slot in terms],
-                "Mean penalties over the questions of the Challenger's training batches in each iteration.",
+                "Mean penalties over the questions of the Challenger's training batches in each iteration. P_MAP begins in "
+                "iteration 2: before, there is nothing to compare with.",
                 shares=False,
             ),
             _figure(
                 "What was repeated",
                 [
-                    _series(data, "intra_iteration_repetition", "within the iteration", 2),
-                    _series(data, "cross_iteration_repetition", "of earlier iterations", 3),
+                    _series(data, "intra_iteration_repetition", "within the iteration" + DOWN, 2),
+                    _series(data, "cross_iteration_repetition", "of earlier iterations" + DOWN, 3),
                 ],
                 "Share of the kept questions whose nearest other question, in the same or in any earlier iteration, has a "
                 "program at a cosine above 0.9. Iteration 1 has no past.",
             ),
             _figure(
                 "Effective skills",
-                [_series(data, "effective_skills", "effective skills", 0)],
+                [_series(data, "effective_skills", "effective skills" + UP, 0)],
                 "The exponential of the entropy of the kept questions' cluster sizes: as diverse as that many equal clusters.",
                 shares=False,
             ),
             _figure(
                 "Likeness among the kept",
                 [
-                    _series(data, "mean_cosine", "mean cosine within", 2),
-                    _series(data, "mean_s_max", "mean S_max to the past", 3),
+                    _series(data, "mean_cosine", "mean cosine within" + DOWN, 2),
+                    _series(data, "mean_s_max", "mean S_max to the past" + DOWN, 3),
                 ],
                 "Mean cosine over all pairs of programs kept in one iteration; mean cosine to the nearest remembered program.",
                 shares=False,
@@ -107,34 +110,17 @@ def illusion(data: RunData) -> list[Figure]:
 
 
 def labels(data: RunData) -> list[Figure]:
-    """What the Challenger was paid for, and what its questions and their labels were worth."""
-    terms = [("uncertainty", "R_unc, uncertainty", 2), ("p_rep", "P_rep", 0), ("p_map", "P_MAP", 1)]
-    rewards = _by_step(
-        data,
-        "challenger",
-        "The Challenger's reward, term by term",
-        [*terms, ("malformed", "malformed", 3)],
-        "Mean over all completions of each training step, a malformed one counting as 0; before weights. The penalties are "
-        "subtracted. P_MAP is zero while the memory is empty and in methods that do not read it.",
-    )
-    learning = _by_step(
-        data,
-        "solver",
-        "The Solver's training",
-        [("reward", "reward", 0), ("equal_groups", "groups without a signal", 3)],
-        "Each training step: mean reward, that is agreement with the pseudo-labels and not with the truth; and the share of "
-        "groups whose answers were all paid the same, from which nothing is learned.",
-    )
+    """What the questions and their labels were worth."""
     known = _figure(
         "Right labels and ill-posed questions",
         [
-            _series(data, "label_accuracy", "labels that are right", 0),
-            _series(data, "ill_posed_share", "ill-posed questions", 1),
+            _series(data, "label_accuracy", "labels that are right" + UP, 0),
+            _series(data, "ill_posed_share", "ill-posed questions" + DOWN, 1),
         ],
         "Among the kept questions: the share of pseudo-labels equal to the truth, of those that have one, and the share of "
         "questions without a meaning that can be computed.",
     )
-    return [figure for figure in (rewards, learning, known, _label_accuracy(data)) if figure]
+    return [figure for figure in (known, _label_accuracy(data)) if figure]
 
 
 def consistency(data: RunData) -> list[Figure]:
@@ -183,22 +169,9 @@ def _series(data: RunData, key: str, name: str, slot: int, within: str = "") -> 
     points = []
     for item in data.iterations:
         row: Row = item.figures.get(within) or {} if within else item.figures
-        if row.get(key) is not None:
+        if row.get(key) is not None and not (key == "p_map" and item.t == 1):
             points.append(Point(item.t, row[key], *_interval(item, key)))
     return Series(name, slot, points)
-
-
-def _by_step(data: RunData, phase: str, title: str, terms: list[tuple[str, str, int]], caption: str) -> Figure | None:
-    """Lines over the training steps of one phase, each iteration's steps spread over one unit of the axis."""
-    rows = [row for row in data.metrics if row["phase"] == phase]
-    steps = {row["iteration"]: max(row["step"], 1) for row in sorted(rows, key=lambda row: row["step"])}
-    series = []
-    for key, name, slot in terms:
-        known = [row for row in rows if row.get(key) is not None]
-        at = [Point(row["iteration"] + (row["step"] - 1) / steps[row["iteration"]], row[key]) for row in known]
-        series.append(Series(name, slot, sorted(at, key=lambda point: point.x)))
-    chart = line_chart(series, title, "training step, by iteration", show=decimal, tick=axis_decimal)
-    return Figure(title, legend(series), chart, caption) if chart else None
 
 
 def _interval(item: IterationData, key: str) -> tuple[float, float] | tuple[()]:
@@ -249,7 +222,7 @@ def _solved_skills(data: RunData) -> Figure | None:
     ]
     series = [
         Series(name, slot, [Point(t, sum(a == end for a in found) / len(found)) for t, found in by_iteration])
-        for name, slot, end in (("always solved", 0, 1.0), ("never solved", 3, 0.0))
+        for name, slot, end in (("always solved" + UP, 0, 1.0), ("never solved" + DOWN, 3, 0.0))
     ]
     chart = line_chart(series, "Skills always and never solved")
     if chart is None:

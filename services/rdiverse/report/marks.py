@@ -53,6 +53,15 @@ def ticks(top: float, most: int = 5, bottom: float = 0.0) -> list[float]:
     return [i * step for i in range(first, last + 1)]
 
 
+UP, DOWN = "\u00a0\u2191", "\u00a0\u2193"
+"""After the name of a figure: more of it is better, less of it is better."""
+
+
+def arrow(better: int) -> str:
+    """The sign of the direction of good: 1, -1, or 0 where neither is."""
+    return (UP, "", DOWN)[1 - better]
+
+
 def percent(value: float) -> str:
     """A share as a percentage."""
     return f"{value * 100:.1f} %"

@@ -17,8 +17,8 @@ MAX_POINTS = 2400
 CELLS = 240
 """Points nearer than 1/240 of the map are drawn as one, its area growing with their number."""
 
-# Told apart in light and dark, also without red and green: from blue over green and yellow to red.
-_STOPS = ((0x3B, 0x6F, 0xB6), (0x35, 0x9A, 0x94), (0xC4, 0x9A, 0x2A), (0xC4, 0x56, 0x3A))
+# From blue over magenta to amber: told apart without red or green as well, and clear of light and of dark paper.
+_STOPS = ((0x2F, 0x62, 0xC4), (0xB0, 0x50, 0x7A), (0xD0, 0x8A, 0x00))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ def visible(text: str | None, most: int = MAX_SHOWN) -> str:
     """
     if text is None:
         return ""
-    shown = "".join(map(_written_out, text[:most]))
+    shown = text[:most]
+    if not shown.replace("\n", "").replace("\t", "").isprintable():
+        shown = "".join(map(_written_out, shown))
     return f"{shown} … [{len(text):,} characters in all]" if len(text) > most else shown
 
 
