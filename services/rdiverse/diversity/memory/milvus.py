@@ -40,7 +40,7 @@ from rdiverse.diversity.memory.ledger import (
 )
 from rdiverse.diversity.memory.milvus_claim import WriterClaim
 from rdiverse.diversity.memory.milvus_connection import Deadline, MilvusConnection
-from rdiverse.diversity.memory.milvus_schema import check_version, create_ledgers, create_parts, create_store
+from rdiverse.diversity.memory.milvus_schema import check_version, create_shared, create_store
 from rdiverse.diversity.memory.milvus_tables import Tables
 from rdiverse.diversity.memory.protocol import Key, MemoryUnavailableError, Nearest
 
@@ -195,8 +195,7 @@ class MilvusMemory:
 
     def _prepare(self, deadline: Deadline) -> None:
         if not self._prepared:
-            create_ledgers(self._connection, deadline)
-            create_parts(self._connection, deadline)
+            create_shared(self._connection, deadline)
             check_version(self._tables, deadline)
             self._prepared = True
 

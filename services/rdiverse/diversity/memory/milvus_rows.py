@@ -59,22 +59,26 @@ def ledger_key(ledger: Ledger) -> str:
 def ledger_row(ledger: Ledger) -> dict[str, Any]:
     """A ledger as a row."""
     content = json.dumps(ledger.to_json(), separators=(",", ":"))
-    return {"key": ledger_key(ledger), "run": ledger.run, "revision": ledger.revision, "content": content, "nothing": _NOTHING}
+    return _row(ledger_key(ledger), ledger.run, ledger.revision, content)
 
 
 def writer_row(epoch: int, holder: str) -> dict[str, Any]:
     """A claim to be the writer as a row."""
-    return {"key": f"{WRITER}/{epoch:012d}", "run": WRITER, "revision": epoch, "content": holder, "nothing": _NOTHING}
+    return _row(f"{WRITER}/{epoch:012d}", WRITER, epoch, holder)
 
 
 def adopted_row(epoch: int) -> dict[str, Any]:
     """The claim below which ledgers do not count any more, as a row."""
-    return {"key": f"{ADOPTED}/{epoch:012d}", "run": ADOPTED, "revision": epoch, "content": "", "nothing": _NOTHING}
+    return _row(f"{ADOPTED}/{epoch:012d}", ADOPTED, epoch)
 
 
 def version_row() -> dict[str, Any]:
     """The version of everything stored, as a row."""
-    return {"key": VERSION, "run": VERSION, "revision": SCHEMA, "content": "", "nothing": _NOTHING}
+    return _row(VERSION, VERSION, SCHEMA)
+
+
+def _row(key: str, run: str, revision: int, content: str = "") -> dict[str, Any]:
+    return {"key": key, "run": run, "revision": revision, "content": content, "nothing": _NOTHING}
 
 
 def item_rows(entry: Entry, batch: IterationBatch) -> Iterator[dict[str, Any]]:
