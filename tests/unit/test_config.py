@@ -28,6 +28,8 @@ def test_every_shipped_configuration_is_valid_and_reads_back_the_same(path: Path
         ("solver.samples=0", "solver.samples = 0: Input should be greater than or equal to 1"),
         ("solver.samples=many", "solver.samples = 'many': Input should be a valid integer"),
         ("solver.band=[0.8, 0.3]", "0 <= low <= high <= 1"),
+        ("penalty.gama=1", "penalty.gama: unknown field"),
+        ("penalty.gamma=2", "penalty: gamma: must be 0 to 1, not 2"),
         ("replay_share=1", "replay_share = 1: Input should be less than 1"),
         ("method=r-one", "method = 'r-one'"),
         ("run_id=../x", "run_id = '../x'"),

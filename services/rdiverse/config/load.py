@@ -86,7 +86,7 @@ def faults(error: ValidationError) -> list[str]:
     for fault in error.errors():
         field = ".".join(str(part) for part in fault["loc"]) or "(the whole configuration)"
         message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
+        if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
             lines.append(f"{field}: unknown field")
         elif fault["type"] == "missing":
             lines.append(f"{field}: is required")
