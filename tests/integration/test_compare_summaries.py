@@ -11,7 +11,7 @@ from tests.support.local_run import LOCAL
 
 from rdiverse.config import load_config
 from rdiverse.selfplay.methods import Method
-from rdiverse_pipelines.compare.setting import setting_of
+from rdiverse_pipelines.comparison.setting import setting_of
 
 
 def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

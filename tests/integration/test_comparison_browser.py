@@ -6,8 +6,8 @@ import pytest
 from tests.support.browser import Browser, chromium
 from tests.support.comparison_summaries import THREE, setting, write_all
 
-from rdiverse.report.comparison import write_comparison
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.write import write_comparison
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (Debian: apt-get install chromium)")
 

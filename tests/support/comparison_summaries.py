@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from rdiverse.config import RunConfig
-from rdiverse.report.comparison.setting import Setting
-from rdiverse.report.comparison.summaries import Summary
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.setting import Setting
+from rdiverse_pipelines.comparison.summaries import Summary
 
 SKILLS = ["sum", *(f"{base}.{step}" for base in ("sum", "gap") for step in ("more", "less", "same"))]
 """Seven skills: one of one step, six of two; six is enough for a group of `2 steps`, three too few for one of `gap`."""

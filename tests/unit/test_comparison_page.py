@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from tests.support.comparison_summaries import THREE, setting, summary, write_all
 
-from rdiverse.report.comparison import write_comparison
-from rdiverse.report.comparison.figures import figures
-from rdiverse.report.comparison.tables import compare
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.compared import compare
+from rdiverse_pipelines.comparison.figures import figures
+from rdiverse_pipelines.comparison.write import write_comparison
 
 FIGURES = ("illusion", "accuracy", "diversity", "labels", "signal")
 HOSTILE = "<script>document.title = 'taken'</script>"

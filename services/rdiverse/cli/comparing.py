@@ -28,10 +28,10 @@ def compare(
 
     A run that has a summary in the folder is not done again. All summaries of the folder enter the tables.
     """
-    from rdiverse.report.comparison.tables import NothingToCompareError
     from rdiverse.runs.lock import RunBusyError
-    from rdiverse_pipelines.compare.run import ComparisonPlan
-    from rdiverse_pipelines.compare.run import compare as run_and_compare
+    from rdiverse_pipelines.comparison.compared import NothingToCompareError
+    from rdiverse_pipelines.comparison.run import ComparisonPlan
+    from rdiverse_pipelines.comparison.run import compare as run_and_compare
 
     with wrong_input():
         plan = ComparisonPlan(

@@ -1,5 +1,7 @@
 """`rdiverse nano`: the embedded world of word problems."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -47,13 +49,24 @@ def controlled(
     model: Annotated[str | None, typer.Option(help="The base model, in place of the configured one.")] = None,
 ) -> None:
     """Train Solvers on true answers, on many skills and on few, and compare their accuracy: does diversity matter here?"""
-    from rdiverse.cli.controlled import controlled as run_controlled
+    from rdiverse.nano.controlled import FEW, MANY, accuracy, few_skills, lessons
     from rdiverse.training.launch import TrainingFailed
+    from rdiverse_pipelines.comparison.controlled import Lessons
+    from rdiverse_pipelines.comparison.controlled import controlled as run_controlled
 
+    def tell(arm: str, seed: int, found: Mapping[str, float]) -> None:
+        typer.echo(f"seed {seed}, {arm}: sampled {found['sampled']:.3f}, greedy {found['greedy']:.3f}", err=True)
+
+    world = Lessons(
+        arms=(MANY, FEW),
+        rows=lambda arm, seed: lessons(arm, seed, few, questions),
+        measure=lambda weights, seed: asdict(accuracy(weights, few_skills(seed, few), seed)),
+        terms={"few_skills": few, "questions": questions},
+    )
     with wrong_input():
         resolved = load("nano controlled", config, [*(overrides or ()), f"solver.training.steps={steps}"], model=model)
         try:
-            found = run_controlled(resolved, output, seeds, few, questions, lambda text: typer.echo(text, err=True))
+            found = run_controlled(resolved, output, seeds, world, tell)
         except TrainingFailed as error:
             fail(str(error), FAILED)
     for name, difference in found["many_minus_few"].items():

@@ -69,6 +69,7 @@ def render(data: RunData) -> str:
     shown = every(data)
     code, digest = script()
     return fill(
+        "rdiverse.report",
         "report.html.jinja",
         {"number": _number, "arrow": marks.arrow},
         summary=data.summary,

@@ -11,10 +11,10 @@ from rdiverse.report import marks
 from rdiverse.report.text import visible
 
 
-def fill(name: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
-    """The page of `templates/<name>` with `values`, as HTML. `filters` are the page's own, beside `visible` and `percent`."""
+def fill(package: str, name: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+    """The page of `package`/templates/`name` as HTML. `filters` are the page's own, beside `visible` and `percent`."""
     environment = Environment(
-        loader=PackageLoader("rdiverse.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

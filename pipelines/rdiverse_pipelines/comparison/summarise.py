@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from rdiverse.report.comparison.summaries import Summary
 from rdiverse.runs.tables import read_table
 from rdiverse.selfplay.repetition import bleu_clusters, p_rep
-from rdiverse_pipelines.compare.provenance import provenance
-from rdiverse_pipelines.compare.setting import setting_of
+from rdiverse_pipelines.comparison.provenance import provenance
+from rdiverse_pipelines.comparison.setting import setting_of
+from rdiverse_pipelines.comparison.summaries import Summary
 from rdiverse_pipelines.context import RunContext
 
 Row = dict[str, Any]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rdiverse.report.comparison.setting import Setting
 from rdiverse.runs.files import written_aside
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.setting import Setting
 
 FORMAT = 1
 

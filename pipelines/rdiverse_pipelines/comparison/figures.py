@@ -6,10 +6,10 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from rdiverse.report.charts import Point, Series, legend, line_chart
-from rdiverse.report.comparison.measures import MEASURES, written
-from rdiverse.report.comparison.tables import Comparison, MethodFigures
 from rdiverse.report.marks import axis_decimal, axis_percent
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.compared import Comparison, MethodFigures
+from rdiverse_pipelines.comparison.measures import MEASURES, written
 
 _FORMS = {measure.key: measure for measure in MEASURES}
 

@@ -9,6 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from rdiverse.config import RunConfig, differing_fields
+from rdiverse.evaluation import load_benchmark
+from rdiverse.lm.folders import model_folder
+from rdiverse.lm.weights import validate
 
 LEFT_OUT = frozenset({"method", "seed", "run_id", "workspace", "local", "keep_iterations", "model"})
 """Fields that may differ between the runs: those that are compared, and those that change nothing that is computed. The
@@ -54,6 +57,16 @@ class Setting:
         """What differs, a line each: this setting is the one `before`, the other the one `now`."""
         named = differing_fields({"weights and data": self.files}, {"weights and data": other.files})
         return named + differing_fields(self.config, other.config)
+
+
+def setting_of(config: RunConfig) -> Setting:
+    """The setting of a run; looks at the models and benchmarks that its configuration names.
+
+    Raises CheckpointError, BenchmarkError, OSError or ValueError for one that is not there.
+    """
+    files = {"model": validate(model_folder(config.model)), "coder.model": validate(model_folder(config.coder.model))}
+    files |= {f"evaluation.benchmarks.{each.name}": load_benchmark(each).digest[:16] for each in config.evaluation.benchmarks}
+    return Setting.of(config, files)
 
 
 def _shared(config: RunConfig) -> dict[str, Any]:

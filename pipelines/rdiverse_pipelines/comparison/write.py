@@ -5,17 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rdiverse.report.comparison.figures import figures
-from rdiverse.report.comparison.markdown import markdown
-from rdiverse.report.comparison.measures import MEASURES
-from rdiverse.report.comparison.page import render
-from rdiverse.report.comparison.setting import Setting
-from rdiverse.report.comparison.statistics import INTERVAL
-from rdiverse.report.comparison.summaries import read_summaries
-from rdiverse.report.comparison.svg import standalone
-from rdiverse.report.comparison.tables import Comparison, compare
 from rdiverse.runs.files import write_json, written_aside
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.compared import Comparison, compare
+from rdiverse_pipelines.comparison.figures import figures
+from rdiverse_pipelines.comparison.markdown import markdown
+from rdiverse_pipelines.comparison.measures import MEASURES
+from rdiverse_pipelines.comparison.page import render
+from rdiverse_pipelines.comparison.setting import Setting
+from rdiverse_pipelines.comparison.statistics import INTERVAL
+from rdiverse_pipelines.comparison.summaries import read_summaries
+from rdiverse_pipelines.comparison.svg import standalone
 
 SUMMARIES = "summaries"
 """The folder of the runs' summaries within a comparison's folder."""

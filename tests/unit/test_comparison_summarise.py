@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from tests.support.report_run import SKILLS, make_run
 
-from rdiverse.report.comparison.setting import LEFT_OUT
 from rdiverse.runs.folder import RunFolder
 from rdiverse.selfplay.repetition import bleu_clusters
-from rdiverse_pipelines.compare.measure import measure_iteration
-from rdiverse_pipelines.compare.provenance import note_commit, provenance
+from rdiverse_pipelines.comparison.provenance import note_commit, provenance
+from rdiverse_pipelines.comparison.setting import LEFT_OUT
+from rdiverse_pipelines.comparison.summarise import measure_iteration
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.steps.prepare import IRRELEVANT
 

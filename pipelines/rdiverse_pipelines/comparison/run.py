@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdiverse.config import ConfigError, RunConfig, dump_config
-from rdiverse.report.comparison.setting import Setting
-from rdiverse.report.comparison.summaries import SummaryError, read_summary, summary_name
-from rdiverse.report.comparison.tables import Comparison
-from rdiverse.report.comparison.write import SUMMARIES, write_comparison
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.lock import locked
 from rdiverse.selfplay.methods import Method
-from rdiverse_pipelines.compare.setting import setting_of
-from rdiverse_pipelines.compare.worker import LIFELINE
+from rdiverse_pipelines.comparison.compared import Comparison
+from rdiverse_pipelines.comparison.setting import Setting, setting_of
+from rdiverse_pipelines.comparison.summaries import SummaryError, read_summary, summary_name
+from rdiverse_pipelines.comparison.worker import LIFELINE
+from rdiverse_pipelines.comparison.write import SUMMARIES, write_comparison
 from rdiverse_pipelines.local.preflight import check
 
 LOOK_SECONDS = 0.2
@@ -120,7 +119,7 @@ def _start(plan: ComparisonPlan, method: Method, seed: int, lifeline: Mapping[st
     name = f"{method}-seed{seed}"
     log = plan.folder / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "rdiverse_pipelines.compare.worker", str(plan.summary(method, seed))]
+    command = [sys.executable, "-m", "rdiverse_pipelines.comparison.worker", str(plan.summary(method, seed))]
     with log.open("ab") as output:
         began = output.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
-from rdiverse.report.comparison.measures import MEASURES, figures_of
-from rdiverse.report.comparison.setting import Setting
-from rdiverse.report.comparison.statistics import Difference, Spread, paired, spread
-from rdiverse.report.comparison.summaries import Summary, by_method
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.comparison.measures import MEASURES, figures_of
+from rdiverse_pipelines.comparison.setting import Setting
+from rdiverse_pipelines.comparison.statistics import Difference, Spread, paired, spread
+from rdiverse_pipelines.comparison.summaries import Summary, by_method
 
 FEWEST_SKILLS = 5
 """A group of fewer skills says more about their questions than about the group."""

@@ -6,8 +6,8 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from rdiverse.report.charts import HEIGHT, WIDTH, Series
-from rdiverse.report.comparison.figures import ComparedFigure, Panel
 from rdiverse.report.marks import element, joined, marker, shape
+from rdiverse_pipelines.comparison.figures import ComparedFigure, Panel
 
 GAP = 28
 HEAD = 34

@@ -14,8 +14,8 @@ from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse.runs.lock import RunBusyError
 from rdiverse.runs.manifest import StepError
-from rdiverse_pipelines.compare.measure import summarise_run
-from rdiverse_pipelines.compare.provenance import note_commit
+from rdiverse_pipelines.comparison.provenance import note_commit
+from rdiverse_pipelines.comparison.summarise import summarise_run
 from rdiverse_pipelines.context import RunContext
 from rdiverse_pipelines.local.run import RunFailedError, is_finished, run
 
