@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+from rdiverse import logs
 from rdiverse.config import RunConfig, load_config
 from rdiverse.lm import weights
 from rdiverse.runs.files import write_json
@@ -31,6 +32,7 @@ class RunContext:
     def open(cls, root: str) -> "RunContext":
         """Read a prepared run's folder. Raises StepError on a cluster when another pipeline run has taken it over."""
         folder = RunFolder(Path(root))
+        logs.name_run(folder.run_id)
         if cluster_file():
             from rdiverse_pipelines.cluster.owner import check
 

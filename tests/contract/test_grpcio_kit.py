@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from rdiverse.grpcio_kit import interceptor
 from rdiverse.grpcio_kit.client import Caller, RpcFailure
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, OverloadedError, WrongWeightsError
 from rdiverse.grpcio_kit.server import LIVENESS, READINESS, Serving
+from rdiverse.logs import Seldom
 from rdiverse.v1 import model_control_pb2 as pb
 from rdiverse.v1 import solver_pb2, solver_pb2_grpc
 from rdiverse.v1.model_control_pb2_grpc import (
@@ -323,3 +326,54 @@ def test_nobody_there_is_a_readable_error():
     caller = Caller("127.0.0.1:1", retry_seconds=0)
     with pytest.raises(RpcFailure, match=r"ModelControlService.LoadWeights at 127.0.0.1:1: UNAVAILABLE"):
         load(caller, "x")
+
+
+@pytest.fixture
+def told(caplog, monkeypatch):
+    """What a server logs of calls, nothing held back yet."""
+    monkeypatch.setattr(interceptor, "_seldom", Seldom(interceptor.log))
+    caplog.set_level("INFO", "rdiverse")
+    return caplog
+
+
+def test_the_log_says_ready_drain_and_end(told):
+    with running() as server:
+        server.do(server.serving.set_ready(ready=True))
+        server.do(server.serving.set_ready(ready=True))
+    port, metrics = server.serving.port, told.messages[0].split()[-4].rstrip(";")
+    assert told.messages == [
+        f"listening on port {port}, metrics on port {metrics}; not ready yet", "ready", "draining, at most 5 s", "ended"
+    ]  # fmt: skip
+
+
+def test_the_log_names_the_dependency_that_is_away_once_a_minute(server, told):
+    told.clear()
+    caller = Caller(server.address)
+    for _ in range(5):
+        failure(caller, "coder")
+    (line,) = told.messages
+    assert line.startswith(f"unavailable: {LOAD} from ipv4:127.0.0.1:")
+    assert line.endswith(": coder: does not answer")
+
+
+def test_the_log_keeps_silent_about_callers_mistakes_and_about_calls_that_go_well(server, told):
+    told.clear()
+    caller = Caller(server.address)
+    load(caller, "fine")
+    failure(caller, "field")
+    with grpc.insecure_channel(server.address) as channel:
+        health(channel, LIVENESS)
+    assert told.messages == []
+
+
+def test_the_log_tells_of_slow_calls(server, told, monkeypatch):
+    monkeypatch.setattr(interceptor, "SLOW_SECONDS", 0.1)
+    told.clear()
+    caller = Caller(server.address)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(load, caller, "slow")
+        assert server.model.entered.wait(5)
+        time.sleep(0.2)
+        server.loop.call_soon_threadsafe(server.model.open.set)
+        slow.result(5)
+    assert told.messages == [f"slow: {LOAD} took 0 s"]

@@ -14,6 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rdiverse.config import RunConfig
+from rdiverse.logs import RUN_VARIABLE
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.ports import HOST, free_ports
 from rdiverse.selfplay.roles import Role
@@ -90,6 +91,7 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
         **{f"RDIVERSE_{name.upper()}_ADDRESS": address for name, address in addresses.items()},
         "RDIVERSE_MILVUS_URI": f"http://{HOST}:{milvus}",
         "RDIVERSE_CACHE_DIR": str(folder.memory),
+        RUN_VARIABLE: folder.run_id,
     }
     milvus_lite = [
         "-m",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rdiverse import logs
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse_pipelines.target import cluster_file
@@ -17,6 +18,7 @@ EVENTS_VARIABLE = "RDIVERSE_EVENTS"
 def in_step() -> Iterator[None]:
     """Run a step's body: it ends with the command that started it, and its failure reaches whoever watches in words."""
     watch_lifeline()
+    logs.configure()
     if cluster_file():
         from rdiverse_pipelines.cluster.secret import use_client_secret
 

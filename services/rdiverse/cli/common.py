@@ -31,10 +31,11 @@ def load(command: str, config: Path, overrides: list[str] | None, **values: obje
 def wrong_input() -> Iterator[None]:
     """Turn a wrong configuration into one readable error and exit code 2."""
     from rdiverse.config import ConfigError
+    from rdiverse.logs import LogSettingError
 
     try:
         yield
-    except ConfigError as error:
+    except (ConfigError, LogSettingError) as error:
         fail(str(error), WRONG_INPUT)
 
 

@@ -73,11 +73,14 @@ def serve(
     weights: Annotated[Path | None, typer.Option(help="Checkpoint to begin with, in place of the configured model.")] = None,
 ) -> None:
     """Serve a model's role or the diversity service until SIGTERM."""
+    from rdiverse import logs
     from rdiverse.runs.lifeline import watch_lifeline
 
     watch_lifeline()
     with wrong_input():
         resolved = load(f"serve {service}", config, overrides)
+        # Coders, encoders and memories may serve several runs.
+        logs.configure(resolved.resolved_run_id if service in (Service.CHALLENGER, Service.SOLVER) else "")
     if service is Service.DIVERSITY:
         from rdiverse.diversity.server.process import serve as serve_diversity
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
@@ -15,8 +16,20 @@ from grpc_status import rpc_status
 
 from rdiverse.grpcio_kit.errors import InternalError, OverloadedError, ServiceError, UndecodableError
 from rdiverse.grpcio_kit.handlers import Behaviour, Continuation, Deserializer, wrap
+from rdiverse.logs import Seldom
 
 log = logging.getLogger(__name__)
+_seldom = Seldom(log)
+
+SLOW_SECONDS = 30.0
+"""A call that takes longer is told in the log, unless it is a stream of health."""
+_LOGGED = {
+    grpc.StatusCode.UNAUTHENTICATED: "refused",
+    grpc.StatusCode.PERMISSION_DENIED: "refused",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "turned away",
+    grpc.StatusCode.UNAVAILABLE: "unavailable",
+}
+"""Errors that an operator wants to see; the others are the caller's alone."""
 
 
 class _Undecodable:
@@ -45,7 +58,7 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         try:
             handler = await continuation(handler_call_details)
         except ServiceError as error:
-            return grpc.stream_unary_rpc_method_handler(_refusing(error))
+            return grpc.stream_unary_rpc_method_handler(_refusing(error, method))
         if handler is None:
             return None
         return wrap(handler, partial(self._single, method), partial(self._streaming, method), _tolerant)
@@ -82,10 +95,14 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         if limit is not None and self._running[method] >= limit:
             raise OverloadedError(f"{method} already runs {limit} calls, its limit")
         self._running[method] += 1
+        begin = time.monotonic()
         try:
             yield
         finally:
             self._running[method] -= 1
+            seconds = time.monotonic() - begin
+            if seconds > SLOW_SECONDS and not method.startswith("/grpc."):
+                _seldom.say(logging.INFO, f"slow {method}", f"slow: {method} took {seconds:.0f} s")
 
 
 async def _abort(context: Any, error: Exception, method: str) -> None:
@@ -95,11 +112,21 @@ async def _abort(context: Any, error: Exception, method: str) -> None:
         incident = secrets.token_hex(4)
         log.error("incident %s in %s", incident, method, exc_info=error)
         error = InternalError(incident)
+    _tell(context, error, method)
     await context.abort_with_status(rpc_status.to_status(error.to_status()))
 
 
-def _refusing(error: ServiceError) -> Any:
+def _tell(context: Any, error: ServiceError, method: str) -> None:
+    what = _LOGGED.get(error.status)
+    if what:
+        # Dependencies are few and named by us; a peer is whoever asks.
+        key = f"{what} {method} {error.metadata.get('dependency', '')}"
+        _seldom.say(logging.WARNING, key, f"{what}: {method} from {context.peer()}: {error.message}")
+
+
+def _refusing(error: ServiceError, method: str) -> Any:
     async def call(request: Any, context: Any) -> None:  # noqa: ARG001
+        _tell(context, error, method)
         await context.abort_with_status(rpc_status.to_status(error.to_status()))
 
     return call

@@ -93,6 +93,7 @@ class Serving:
         await self._health.set(READINESS, health_pb2.HealthCheckResponse.NOT_SERVING)
         await self.set_alive(alive=True)
         await self.server.start()
+        log.info("listening on port %d, metrics on port %d; not ready yet", self.port, self.metrics_port)
 
     @property
     def metrics_port(self) -> int:
@@ -106,6 +107,8 @@ class Serving:
 
     async def set_ready(self, *, ready: bool) -> None:
         """Say whether calls are welcome. While the server stops it stays not ready."""
+        if ready != self._ready:
+            log.log(logging.INFO if ready else logging.WARNING, "ready" if ready else "not ready")
         self._ready = ready
         await self._health.set(READINESS, _status(self.ready))
 
@@ -145,6 +148,7 @@ class Serving:
         if self._metrics is not None:
             await asyncio.to_thread(self._metrics.shutdown)
             self._metrics.server_close()
+        log.info("ended")
 
 
 def _status(good: bool) -> Any:

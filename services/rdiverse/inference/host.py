@@ -149,4 +149,5 @@ class ModelHost:
             metrics.LOADS.labels(self.role, "done").inc()
             metrics.WEIGHTS.remove(self.role, before)
             metrics.WEIGHTS.labels(self.role, engine.version).set(1)
+            log.info("%s serves weights %s in place of %s, after a pause of %.1f s", self.role, engine.version, before, paused)
         return paused

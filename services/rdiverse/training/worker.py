@@ -12,10 +12,12 @@ from rdiverse.training.launch.lifelines import watch_lifelines
 def main() -> int:
     """Train the phase named on the command line. Returns the exit code."""
     watch_lifelines()
+    from rdiverse import logs
     from rdiverse.training.launch.failure import FAILURE_MARK
     from rdiverse.training.launch.phase import Phase
 
     phase = Phase.load(Path(sys.argv[1]))
+    logs.configure(phase.run)
     started = float(os.environ.get("RDIVERSE_TRAINING_STARTED", time.time()))
     try:
         from rdiverse.training.train import train

@@ -103,6 +103,7 @@ async def _watch(serving: Serving, memory: MilvusMemory, *, claims: bool) -> Non
     become its writer.
     """
     claimed = not claims
+    told = False
     while True:
         try:
             if not claimed:
@@ -111,11 +112,11 @@ async def _watch(serving: Serving, memory: MilvusMemory, *, claims: bool) -> Non
                 for ledger in await asyncio.to_thread(memory.ledgers, _CLAIM_SECONDS):
                     metrics.MEMORY_ITEMS.labels(ledger.run).set(ledger.items)
             await asyncio.to_thread(memory.keep_claim if claims else memory.ping, _PING_SECONDS)
-            reachable = True
+            reachable, told = True, False
         except MemoryUnavailableError as error:
-            if serving.ready:
-                log.warning("not ready: %s", error)
-            reachable = False
+            if not told:
+                log.warning("waits for Milvus: %s", error)
+            reachable, told = False, True
         except (IncompatibleError, NotTheWriterError):
             log.exception("this server cannot serve this memory")
             raise
