@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from rdiverse.diversity.sam.expression import returned_expression
-from rdiverse.diversity.sam.program import ProgramError, parse_program
 from rdiverse.diversity.sam.structural import StructuralEncoder, features
 from rdiverse.diversity.sam.text import TextEncoder
+from rdiverse.selfplay.programs import ProgramError, parse_program
 
 ENCODER = StructuralEncoder(512)
 FROZEN = [60, 153, 224, 231, 277]
@@ -98,7 +98,7 @@ def test_any_dimension_gives_unit_vectors(dimension):
 def test_without_a_value_there_is_nothing_to_embed():
     [error] = ENCODER.encode(["def solver(n1=1):\n    print(n1)"])
     assert isinstance(error, ProgramError)
-    assert "returns nothing" in str(error)
+    assert "no function uses a parameter and returns something" in str(error)
 
 
 def test_doubling_forever_is_bounded():

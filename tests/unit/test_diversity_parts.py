@@ -8,7 +8,7 @@ from rdiverse.diversity.memory.ledger import Entry, IterationBatch, Record
 from rdiverse.diversity.memory.milvus_rows import part_rows, sum_of
 from rdiverse.diversity.memory.replay import draw
 from rdiverse.diversity.sam.cache import SamCache, content_key
-from rdiverse.diversity.sam.program import ProgramError
+from rdiverse.selfplay.programs import ProgramError
 
 FROZEN = [(1, 3), (2, 1), (1, 2), (1, 4)]
 

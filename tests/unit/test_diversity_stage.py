@@ -7,8 +7,8 @@ import pytest
 
 from rdiverse.diversity.sam.cache import SamCache
 from rdiverse.diversity.sam.lru import LruCache
-from rdiverse.diversity.sam.program import ProgramError
 from rdiverse.diversity.sam.stage import Stage, StageStore
+from rdiverse.selfplay.programs import ProgramError
 
 
 class Upper:

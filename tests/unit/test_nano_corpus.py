@@ -18,7 +18,8 @@ from rdiverse.nano.grammar import BASES, MODIFIERS, OPERATIONS, Problem, all_ski
 from rdiverse.nano.language import read, write
 from rdiverse.nano.oracle import oracle
 from rdiverse.nano.tokenizer import build_tokenizer, vocabulary
-from rdiverse.selfplay.parsing import extract_program, last_boxed, parse_proposal
+from rdiverse.selfplay.extraction import find_program
+from rdiverse.selfplay.parsing import last_boxed, parse_proposal
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_every_text_is_one_that_the_loop_can_read(corpus: list[Sample]) -> None:
             assert oracle.truth(proposal.question) == proposal.answer
         elif role == CODER:
             assert problem is not None
-            assert extract_program(text.completion) == problem.program
+            assert find_program(text.completion).text == problem.program
         elif problem is None:
             assert text.completion == REFUSAL
         else:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdiverse.selfplay.parsing import MAX_CHARACTERS, Proposal, extract_program, last_boxed, parse_proposal
+from rdiverse.selfplay.parsing import MAX_CHARACTERS, Proposal, last_boxed, parse_proposal
 
 FRAGMENTS = st.sampled_from(
     [
@@ -124,7 +124,6 @@ def test_repeated_fragments_cost_linear_time(piece: str) -> None:
     text = piece * 100_000
     parse_proposal(text)
     last_boxed(text + r"\boxed{1}")
-    extract_program(text)
     assert time.process_time() - start < 2
 
 
@@ -136,27 +135,9 @@ def test_any_text_is_parsed_or_malformed(text: str) -> None:
         assert proposal.question == proposal.question.strip() != ""
         assert proposal.answer == last_boxed(text)
         assert f"{proposal.question}{proposal.answer}".encode()  # can cross a wire
-    program = extract_program(text)
-    assert program is None or (program == program.strip() != "")
 
 
 @settings(deadline=None)
 @given(NOISE, st.text(alphabet="0123456789+-/^abc ", min_size=1).filter(lambda s: s.strip()))
 def test_what_stands_before_the_last_box_does_not_matter(noise: str, answer: str) -> None:
     assert last_boxed(noise.rstrip("\\") + rf" \boxed{{{answer}}}") == answer.strip()
-
-
-@pytest.mark.parametrize(
-    ("text", "program"),
-    [
-        ("<code>\ndef solver(n1=1):\n    return n1\n</code>", "def solver(n1=1):\n    return n1"),
-        ("<code> def solver ( n1 = 5 ) : return n1 </code>", "def solver ( n1 = 5 ) : return n1"),
-        ("<code>a</code> <code>b</code>", "b"),
-        ("<code>```python\ndef solver():\n    return 1\n```</code>", "def solver():\n    return 1"),
-        ("<code></code>", None),
-        ("<code>def solver():", None),
-        ("def solver(): return 1", None),
-    ],
-)
-def test_the_last_program_counts(text: str, program: str | None) -> None:
-    assert extract_program(text) == program

@@ -31,7 +31,9 @@ class CoderConfig(Section):
 
     model: str = Field("Qwen/Qwen2.5-Coder-7B-Instruct", min_length=1, max_length=4096)
     """A model directory, a hub id, or pkg:<package>/<path>. Paper: Qwen2.5-Coder-7B (Apache-2.0)."""
-    max_tokens: int = Field(512, ge=1, le=65_536)
+    max_tokens: int = Field(2048, ge=1, le=65_536)
+    retry_max_tokens: int = Field(4096, ge=1, le=65_536)
+    """Room for the second try of a question whose first gave no program. Both limits are the third party's."""
 
 
 class EncoderConfig(Section):

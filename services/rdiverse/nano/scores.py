@@ -9,7 +9,9 @@ from rdiverse.nano.benchmark import BenchmarkQuestion
 from rdiverse.nano.corpus import CHALLENGER, CODER, SOLVER
 from rdiverse.nano.language import read
 from rdiverse.nano.sampling import complete_texts
-from rdiverse.selfplay.parsing import extract_program, last_boxed, parse_proposal
+from rdiverse.selfplay.extraction import find_program
+from rdiverse.selfplay.parsing import last_boxed, parse_proposal
+from rdiverse.selfplay.programs import ProgramError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -89,9 +91,16 @@ def _coder(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", quest
     programs = complete_texts(model, tokenizer, [f"{CODER} {text}" for text in questions], CODER_TOKENS, greedy=True)
     right = []
     for text, question in zip(programs, questions, strict=True):
-        program, problem = extract_program(text), read(question)
-        right.append(program is not None and problem is not None and " ".join(program.split()) == problem.program)
+        problem = read(question)
+        right.append(problem is not None and _program(text) == problem.program)
     return fmean(right) if right else 0.0
+
+
+def _program(completion: str) -> str | None:
+    try:
+        return " ".join(find_program(completion).text.split())
+    except ProgramError:
+        return None
 
 
 def _votes(

@@ -1,4 +1,4 @@
-r"""What a completion says: the last question, the last balanced box, the last program.
+r"""What a completion says: the last question and the last balanced box.
 
 Every function takes any string whatever and runs in linear time; what cannot be read is None, never an error.
 """
@@ -13,7 +13,6 @@ MAX_CHARACTERS = 65_536
 _BRACE = re.compile(r"\\{1,2}boxed\s*\{|\\.|[{}]", re.DOTALL)
 # Control characters and lone surrogates: no database, protocol or person takes them for text.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_FENCE = re.compile(r"\A```[A-Za-z0-9_+-]*[ \t]*\n(.*?)\n?[ \t]*```\Z", re.DOTALL)
 
 
 class Proposal(NamedTuple):
@@ -60,19 +59,6 @@ def last_boxed(text: str) -> str | None:
         return None
     content = text[slice(*last)].strip()
     return content if _is_text(content) else None
-
-
-def extract_program(text: str) -> str | None:
-    """Read a coder's completion: what stands between the last `<code>` and `</code>`, without a Markdown fence.
-
-    None when there is no such pair or nothing in it. The program is only ever parsed, never executed.
-    """
-    program = _last_between(text, "<code>", "</code>")
-    if program is None:
-        return None
-    program = program.strip()
-    fenced = _FENCE.match(program)
-    return (fenced.group(1) if fenced else program).strip() or None
 
 
 def _last_between(text: str, opening: str, closing: str) -> str | None:

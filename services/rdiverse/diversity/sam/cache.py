@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.sam.program import ProgramError
+from rdiverse.selfplay.programs import ProgramError, ProgramFault
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class SamCache:
     def programs(self, keys: Sequence[bytes]) -> dict[bytes, str | ProgramError]:
         """Programs, or why there is none, by key, for those that are known."""
         found = self._read("program, failure", "programs", keys)
-        return {key: program or ProgramError(failure) for key, program, failure in found}
+        return {key: program or _failure(failure) for key, program, failure in found}
 
     def vectors(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32] | ProgramError]:
         """Unit vectors (dimension,) by key, for those that are known."""
@@ -57,7 +57,10 @@ class SamCache:
 
     def keep_programs(self, programs: Mapping[bytes, str | ProgramError]) -> None:
         """Remember programs, or why there is none, by key."""
-        rows = [(key, "", str(made)) if isinstance(made, ProgramError) else (key, made, "") for key, made in programs.items()]
+        rows = [
+            (key, "", f"{made.fault}:{made}") if isinstance(made, ProgramError) else (key, made, "")
+            for key, made in programs.items()
+        ]
         self._write("programs(key, program, failure) VALUES (?, ?, ?)", rows)
         self._forget("programs", MAX_PROGRAMS)
 
@@ -96,6 +99,11 @@ class SamCache:
                 f"DELETE FROM {table} WHERE rowid <= (SELECT max(rowid) FROM {table}) - ?",  # noqa: S608  as above
                 (most,),
             )
+
+
+def _failure(kept: str) -> ProgramError:
+    fault, _, message = kept.partition(":")
+    return ProgramError(message, ProgramFault(fault))
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from rdiverse.diversity import metrics
 from rdiverse.diversity.sam.cache import SamCache
 from rdiverse.diversity.sam.encoders import InProcessEncoder, ProgramEncoder
-from rdiverse.diversity.sam.program import ProgramError
 from rdiverse.diversity.sam.remote_models import RemoteCoder, RemoteEncoder
 from rdiverse.diversity.sam.stage import Stage, StageModel, StageStore
 from rdiverse.diversity.sam.structural import StructuralEncoder
 from rdiverse.diversity.sam.text import TextEncoder
 from rdiverse.grpcio_kit.errors import DependencyUnavailableError
+from rdiverse.selfplay.programs import ProgramError
 
 Vector = NDArray[np.float32]
 
@@ -115,10 +115,10 @@ class SamEmbedder:
             if origin is Origin.VECTOR:
                 results.append(Embedded(item.vector, origin, item.program))
             elif isinstance(vector, ProgramError):
+                metrics.SAM_FAILURES.labels(vector.fault).inc()
                 results.append(Embedded(None, origin, program, failure=str(vector)))
             else:
                 results.append(Embedded(vector, origin, program))
-        metrics.SAM_FAILURES.inc(sum(result.vector is None for result in results))
         return results, "+".join(version for version in (coder_version, encoder_version) if version)
 
     async def _programs(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rdiverse.diversity.sam.program import ProgramError, parse_program
 from rdiverse.diversity.sam.remote_models import RemoteEncoder
 from rdiverse.diversity.sam.structural import StructuralEncoder
 from rdiverse.diversity.sam.text import TextEncoder
+from rdiverse.selfplay.programs import ProgramError, parse_program
 
 Vector = NDArray[np.float32]
 

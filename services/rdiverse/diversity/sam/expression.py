@@ -4,7 +4,7 @@ import ast
 import hashlib
 from collections.abc import Sequence
 
-from rdiverse.diversity.sam.program import ProgramError
+from rdiverse.selfplay.programs import ProgramError
 
 MAX_NODES = 5000
 """Inlining doubles what is used twice; an expression larger than this is none."""

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from rdiverse.diversity import metrics
 from rdiverse.diversity.sam.cache import content_key
 from rdiverse.diversity.sam.lru import LruCache
-from rdiverse.diversity.sam.program import ProgramError
+from rdiverse.selfplay.programs import ProgramError
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rdiverse.diversity.sam.expression import Expression, returned_expression
 from rdiverse.diversity.sam.hashing import hashed
-from rdiverse.diversity.sam.program import ProgramError, parse_program
+from rdiverse.selfplay.programs import ProgramError, parse_program
 
 NODE_WEIGHT = 0.5
 """A single operation."""

@@ -92,7 +92,12 @@ def _sam(config: RunConfig, cache: SamCache) -> SamEmbedder:
         if not encoder_address:
             raise ValueError(f"{ENCODER_VARIABLE} must be set: encoder.kind = model needs a server that embeds")
         encoder = RemoteEncoder(encoder_address)
-    coder = RemoteCoder(coder_address, config.prompts.coder.template, config.coder.max_tokens) if coder_address else None
+    limits = config.coder
+    coder = (
+        RemoteCoder(coder_address, config.prompts.coder.template, limits.max_tokens, limits.retry_max_tokens)
+        if coder_address
+        else None
+    )
     return SamEmbedder(coder, encoder, config.encoder.dimension, cache)
 
 
