@@ -1,5 +1,6 @@
 """Alerts: valid, tried, and each with a line on what to do."""
 
+import ast
 import json
 import re
 import shutil
@@ -55,6 +56,22 @@ def test_each_has_a_runbook_entry_and_each_entry_an_alert() -> None:
         assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_the_log_lines_that_entries_send_to_are_written_by_the_servers() -> None:
+    text = (REPOSITORY / "docs" / "alerts.md").read_text()
+    quoted = [line for part in re.findall(r"\(log: ([^)]+)\)", text) for line in re.findall(r"`([^`]+)`", part)]
+    assert len(quoted) >= 6
+    folders = [REPOSITORY / "services" / "rdiverse" / name for name in ("grpcio_kit", "diversity", "inference")]
+    literals = {
+        node.value
+        for folder in folders
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    for line in quoted:
+        assert any(literal.startswith(line) for literal in literals), line
 
 
 def test_the_dashboard_is_whole() -> None:

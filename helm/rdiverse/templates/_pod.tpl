@@ -62,6 +62,7 @@ securityContext:
 # The root file system is read-only, and the user may have no entry in /etc/passwd.
 - {name: HOME, value: /tmp}
 - {name: USER, value: rdiverse}
+- {name: RDIVERSE_LOG_FORMAT, value: json}
 {{- if .root.Values.tls.enabled }}
 - {name: RDIVERSE_TLS_DIR, value: {{ .certificates }}}
 {{- end }}
