@@ -7,7 +7,7 @@ import helm_python
 import kubernetes_validate
 import pytest
 import yaml
-from manifests.rendering.chart import CHART, PROFILES, embedded, profile_values, render, render_files
+from manifests.rendering.chart import CHART, PROFILES, embedded, merged, profile_values, render, render_files
 from tests.support.cluster_objects import CUSTOM, RELEASES, VERSIONS, crd_fault, pod_specs, rendered
 
 from rdiverse.config import load_config
@@ -119,7 +119,7 @@ def test_servers_of_models_are_as_kserve_wants_them(release: str) -> None:
         assert each["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] == "Standard"
         assert each["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"] == "none"
         predictor = each["spec"]["predictor"]
-        assert predictor["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+        assert predictor["deploymentStrategy"] == {"type": "Recreate"}, "the old pod's GPU is free when the pod has gone"
         assert not {"minReplicas", "maxReplicas"} & set(predictor), "an upgrade would undo a run's scaling"
         [container] = predictor["containers"]
         assert [port["name"] for port in container["ports"]] == ["h2c"]
@@ -165,6 +165,27 @@ def test_notes_say_what_is_next() -> None:
     notes = render_files(profile_values("cpu"), "r1", "team-a")["rdiverse/templates/NOTES.txt"]
     assert "helm test r1 --namespace team-a" in notes
     assert "settings=r1-run workspace=r1-workspace client_secret=r1-client" in notes
+    assert "wait --for condition=Ready --timeout 1h inferenceservices --selector app.kubernetes.io/instance=r1" in notes
+
+
+def test_labels_of_servers_and_jobs_are_values() -> None:
+    queue = {"kueue.x-k8s.io/queue-name": "team"}
+    objects = render(merged(profile_values("8gpu"), {"serverLabels": queue, "jobLabels": queue, "gpuResource": "amd.com/gpu"}))
+    servers = [each for each in objects if each["kind"] == "InferenceService"] + [embedded(objects, "policy.yaml")]
+    for each in servers:
+        assert queue.items() <= each["metadata"]["labels"].items()
+        limits = each["spec"]["predictor"]["containers"][0]["resources"]["limits"]
+        assert limits["amd.com/gpu"] == 1
+        assert "nvidia.com/gpu" not in limits
+    cluster = embedded(objects, "cluster.yaml")
+    assert (cluster["job_labels"], cluster["gpu_resource"]) == (queue, "amd.com/gpu")
+
+
+@every_release
+def test_no_version_is_in_what_kserve_copies_into_pods(release: str) -> None:
+    for each in rendered(release):
+        if each["kind"] == "InferenceService":
+            assert not {"helm.sh/chart", "app.kubernetes.io/version"} & each["metadata"]["labels"].keys()
 
 
 def _selectors(found: dict) -> list[dict]:

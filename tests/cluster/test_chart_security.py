@@ -64,7 +64,7 @@ def test_pods_go_further_than_the_standard(release: str) -> None:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
             assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}, name
             assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
-            assert "memory" in container["resources"]["limits"], name
+            assert {"cpu", "memory"} <= set(container["resources"]["limits"]), name
 
 
 def test_users_may_be_left_to_the_platform() -> None:
@@ -91,7 +91,7 @@ def test_everything_of_the_release_is_denied_by_default(release: str) -> None:
     found = policies(objects)
     default = found["rdiverse-default"]
     assert (default["policyTypes"], default["ingress"]) == (["Ingress", "Egress"], [])
-    assert {port["port"] for rule in default["egress"] for port in rule["ports"]} == {53}
+    assert {port["port"] for rule in default["egress"] for port in rule["ports"]} == {53, 5353}
     pods = [embedded(objects, "trainer.yaml")["metadata"]["labels"]]
     for each in objects:
         if each["kind"] == "Pod":

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from manifests.rendering.chart import CHART, Object, merged, profile_values, render
 from manifests.rendering.values_table import values
-from tests.support.cluster_objects import RELEASES
+from tests.support.cluster_objects import RELEASES, pod_specs
 
 from rdiverse.config.cluster import Shares
 from rdiverse.config.run import RunConfig
@@ -46,6 +46,10 @@ def test_typos(path: str) -> None:
     ("path", "value"),
     [
         ("gpus", "8"),
+        ("nodeCPUs", 0),
+        ("gpuResource", "gpu"),
+        ("jobLabels", {"queue": 1}),
+        ("serverLabels", {"queue": 1}),
         ("image/prefix", "https://registry.example.com"),
         ("image/tag", "a tag"),
         ("image/pullPolicy", "Sometimes"),
@@ -79,6 +83,19 @@ def test_typos(path: str) -> None:
 )
 def test_wrong_types_and_values_out_of_range(path: str, value: Any) -> None:
     assert f"'/{path}" in refusal(changed("8gpu", path, value))
+
+
+@pytest.mark.parametrize("missing", ["requests/cpu", "requests/memory", "limits/memory"])
+def test_every_container_has_requests_and_limits(missing: str) -> None:
+    assert f"'/trainer/resources/{missing.partition('/')[0]}'" in refusal(changed("8gpu", f"trainer/resources/{missing}", None))
+
+
+def test_certificates_come_from_the_secret_that_the_values_name_where_none_is_given() -> None:
+    objects = render(changed("8gpu", "tls/enabled", True))
+    secrets = {
+        volume["secret"]["secretName"] for _, pod in pod_specs(objects) for volume in pod["volumes"] if "secret" in volume
+    }
+    assert secrets == {"rdiverse-server", "rdiverse-client"}
 
 
 def test_an_environment_that_kserve_refuses() -> None:
@@ -118,7 +135,22 @@ def test_an_environment_that_kserve_refuses() -> None:
         ("8gpu", {"plan": {"label": {"solver": 0}}}, "plan.label.solver: is 0, and the phase cannot do without"),
         ("8gpu", {"plan": {"curate": {"encoder": 0}}}, "plan.curate.encoder: is 0, and the phase cannot do without"),
         ("8gpu", {"tls": {"certManager": {"enabled": True}}}, "tls.certManager.enabled: is true, but tls.enabled is false"),
-        ("8gpu", {"tls": {"enabled": True}}, "tls.secretName: is empty"),
+        (
+            "8gpu",
+            {"coder": {"resources": {"limits": {"cpu": "500m"}}}},
+            "coder.resources.requests.cpu: is 4, more than the limit of 500m (coder.resources.limits.cpu)",
+        ),
+        ("8gpu", {"nodeCPUs": 3}, "coder.resources.requests.cpu: is 4, more than the limit of 3 (nodeCPUs)"),
+        (
+            "8gpu",
+            {"policy": {"resources": {"requests": {"memory": "50000Mi"}}}},
+            "policy.resources.requests.memory: is 50000Mi, more than the limit of 48Gi (policy.resources.limits.memory)",
+        ),
+        (
+            "cpu",
+            {"milvus": {"embedded": {"resources": {"requests": {"cpu": 4.5}}}}},
+            "milvus.embedded.resources.requests.cpu: is 4.5, more than the limit of 4 (nodeCPUs)",
+        ),
         ("8gpu", {"tls": {"enabled": True, "certManager": {"enabled": True}}}, "tls.certManager.issuer.name: is empty"),
         (
             "8gpu",

@@ -11,6 +11,7 @@
 {{- include "rdiverse.checks.engine" . -}}
 {{- include "rdiverse.checks.plan" . -}}
 {{- include "rdiverse.checks.tls" . -}}
+{{- include "rdiverse.checks.resources" . -}}
 {{- with $values.diversity.read -}}
 {{- if and .autoscaling.enabled (lt (int .autoscaling.maxReplicas) (int .replicas)) -}}
 {{- fail (printf "diversity.read.autoscaling.maxReplicas: is %d, less than diversity.read.replicas = %d" (int .autoscaling.maxReplicas) (int .replicas)) -}}
@@ -90,7 +91,28 @@
 {{- if and $tls.certManager.enabled .Values.clientSecret -}}
 {{- fail "clientSecret: names a Secret of yours, and tls.certManager.enabled would make one; choose one" -}}
 {{- end -}}
-{{- if and $tls.enabled (not $tls.certManager.enabled) (not $tls.secretName) -}}
-{{- fail "tls.secretName: is empty; name a Secret with certificates, or set tls.certManager.enabled" -}}
+{{- end }}
+
+{{/* Of the resources as they are rendered: with the limits that the values leave open. */}}
+{{- define "rdiverse.checks.resources" -}}
+{{- $sections := dict "coder" .Values.coder "policy" .Values.policy "trainer" .Values.trainer "diversity" .Values.diversity -}}
+{{- if include "rdiverse.hasEncoder" . }}{{ $_ := set $sections "encoder" .Values.encoder }}{{ end -}}
+{{- if .Values.milvus.embedded.enabled }}{{ $_ := set $sections "milvus.embedded" .Values.milvus.embedded }}{{ end -}}
+{{- range $path, $of := $sections -}}
+{{- $resources := include "rdiverse.resources" (dict "root" $ "of" $of) | fromYaml -}}
+{{- range $what, $request := $resources.requests -}}
+{{- $limit := index $resources.limits $what | default $request -}}
+{{- if gt (include "rdiverse.thousandths" $request | float64) (include "rdiverse.thousandths" $limit | float64) -}}
+{{- $from := ternary "nodeCPUs" (printf "%s.resources.limits.%s" $path $what) (and (eq $what "cpu") (not (hasKey $of.resources.limits "cpu"))) -}}
+{{- fail (printf "%s.resources.requests.%s: is %v, more than the limit of %v (%s)" $path $what $request $limit $from) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A Kubernetes quantity in thousandths of its unit. */}}
+{{- define "rdiverse.thousandths" -}}
+{{- $number := regexFind "^[0-9.]+" (toString .) -}}
+{{- $each := dict "" 1e3 "m" 1 "k" 1e6 "M" 1e9 "G" 1e12 "T" 1e15 "P" 1e18 "E" 1e21 "Ki" 1024e3 "Mi" 1048576e3 "Gi" 1073741824e3 "Ti" 1099511627776e3 "Pi" 1125899906842624e3 "Ei" 1152921504606846976e3 -}}
+{{- mulf (float64 $number) (index $each (toString . | trimPrefix $number)) -}}
 {{- end }}

@@ -11,7 +11,7 @@
     {{- include "rdiverse.env" (merge (dict "certificates" "/etc/rdiverse/tls") .) | nindent 4 }}
     {{- include "rdiverse.diversityEnv" . | nindent 4 }}
   resources:
-    {{- toYaml .of.resources | nindent 4 }}
+    {{- include "rdiverse.resources" . | nindent 4 }}
   {{- include "rdiverse.serverProbes" (merge (dict "startupSeconds" 300) .) | nindent 2 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
@@ -80,7 +80,7 @@ milvus-ca: {name: {{ .name }}, key: {{ .key }}, variable: RDIVERSE_MILVUS_CA_FIL
   env:
     - {name: HOME, value: /tmp}
   resources:
-    {{- toYaml .root.Values.milvus.embedded.resources | nindent 4 }}
+    {{- include "rdiverse.resources" (dict "root" .root "of" .root.Values.milvus.embedded) | nindent 4 }}
   # On loopback, where the kubelet's own probes do not reach.
   livenessProbe:
     exec: {command: [python, -c, "import socket; socket.create_connection(('127.0.0.1', 19530), 5)"]}

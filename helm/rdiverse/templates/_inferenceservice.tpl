@@ -1,6 +1,7 @@
 {{/*
 An InferenceService. Dict: root, component (coder, encoder, policy), of (its values), args (of `rdiverse`).
 minReplicas and maxReplicas are left to the runs, which scale by phase: an upgrade must not undo that.
+KServe copies labels and annotations into the pod template, so that one with a version would restart every replica at an upgrade.
 */}}
 {{- define "rdiverse.inferenceService" -}}
 apiVersion: serving.kserve.io/v1beta1
@@ -9,7 +10,8 @@ metadata:
   name: {{ .root.Release.Name }}-{{ .component }}
   namespace: {{ .root.Release.Namespace }}
   labels:
-    {{- include "rdiverse.labels" . | nindent 4 }}
+    {{- include "rdiverse.selector" . | nindent 4 }}
+    {{- with .root.Values.serverLabels }}{{ toYaml . | nindent 4 }}{{ end }}
     networking.kserve.io/visibility: cluster-local
   annotations:
     serving.kserve.io/deploymentMode: Standard
@@ -24,8 +26,9 @@ spec:
       {{- else }}
       rdiverse.dev/config: {{ include "rdiverse.config" .root | sha256sum | trunc 16 | quote }}
       {{- end }}
-    # A GPU for one replica more may not be there.
-    deploymentStrategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}
+    # A GPU is free when the old pod has gone, which no rolling update waits for; and with maxUnavailable 1 a Deployment of one
+    # replica is available, and the InferenceService ready, without any pod.
+    deploymentStrategy: {type: Recreate}
     {{- include "rdiverse.podSpec" . | nindent 4 }}
     serviceAccountName: {{ .of.serviceAccountName | default (printf "%s-server" .root.Release.Name) }}
     terminationGracePeriodSeconds: 60

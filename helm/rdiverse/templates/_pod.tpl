@@ -48,11 +48,14 @@ securityContext:
   {{- include "rdiverse.containerSecurity" . | nindent 2 }}
 {{- end }}
 
-{{/* `of`: a section of the values with gpus and resources. */}}
+{{/*
+`of`: a section of the values with resources and, perhaps, gpus. A limit of CPUs is always written: KServe completes containers
+without one by a single CPU, and the API server then refuses a request above it.
+*/}}
 {{- define "rdiverse.resources" -}}
-{{- $resources := deepCopy .of.resources -}}
+{{- $resources := merge (deepCopy .of.resources) (dict "limits" (dict "cpu" (toString .root.Values.nodeCPUs))) -}}
 {{- if gt (int .of.gpus) 0 -}}
-{{- $resources = merge (dict "limits" (dict "nvidia.com/gpu" (int .of.gpus))) $resources -}}
+{{- $_ := set $resources.limits .root.Values.gpuResource (int .of.gpus) -}}
 {{- end -}}
 {{ toYaml $resources }}
 {{- end }}

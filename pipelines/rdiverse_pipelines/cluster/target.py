@@ -54,6 +54,8 @@ class ClusterTarget:
             self._cluster.namespace,
             TrainingClient(client_configuration=self._api.configuration, namespace=self._cluster.namespace),
             release=self._cluster.release,
+            gpu_resource=self._cluster.gpu_resource,
+            job_labels=self._cluster.job_labels,
             environment={
                 "RDIVERSE_SOLVER_ADDRESS": self.address(Role.SOLVER),
                 "RDIVERSE_DIVERSITY_ADDRESS": self.address("diversity"),

@@ -47,6 +47,10 @@ class ClusterConfig(Section):
     """GPUs that the release may hold at once; 0: it runs on CPUs, and the plan is about replicas only."""
     gpus_each: Shares = Shares()
     """GPUs of one replica of each server and of one training job."""
+    gpu_resource: str = Field("nvidia.com/gpu", min_length=1)
+    """What Kubernetes calls a GPU."""
+    job_labels: dict[str, str] = Field(default_factory=dict)
+    """Labels of training jobs besides our own."""
     plan: dict[str, Shares]
     """Replicas by phase (`PHASES`). A server at 0 is stopped before the phase and brought back for the next that needs it."""
     scale_seconds: float = Field(1800, gt=0)

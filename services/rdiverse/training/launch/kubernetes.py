@@ -23,7 +23,16 @@ from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.podlog import PodLog
 from rdiverse.training.launch.pods import Trouble, troubles
-from rdiverse.training.launch.pytorchjob import CONTAINER, FAILED, PHASE_ANNOTATION, SUCCEEDED, condition, job_name, pytorch_job
+from rdiverse.training.launch.pytorchjob import (
+    CONTAINER,
+    FAILED,
+    GPU,
+    PHASE_ANNOTATION,
+    SUCCEEDED,
+    condition,
+    job_name,
+    pytorch_job,
+)
 from rdiverse.training.launch.result import PhaseResult, finished
 from rdiverse.training.launch.signals import ended_by_signal
 
@@ -55,18 +64,23 @@ class PyTorchJobLauncher:
         *,
         release: str = "",
         environment: Mapping[str, str] | None = None,
+        gpu_resource: str = GPU,
+        job_labels: Mapping[str, str] | None = None,
     ) -> None:
         """Say where and how jobs are made.
 
         `template`: PodTemplateSpec of a trainer. `client`: a kubeflow.training.TrainingClient, made when not
         given. `release`: begins the jobs' names and labels them.
-        `environment`: what trainers are told; without it, HANDED_ON of this process's own.
+        `environment`: what trainers are told; without it, HANDED_ON of this process's own. `gpu_resource`, `job_labels`:
+        see pytorch_job.
         """
         self._template = template
         self._namespace = namespace
         self._client = client or _training_client(namespace)
         self._release = release
         self._environment = environment
+        self._gpu_resource = gpu_resource
+        self._job_labels = job_labels or {}
         self._stuck_seconds = stuck_seconds
         self._api_gone_seconds = api_gone_seconds
 
@@ -113,7 +127,16 @@ class PyTorchJobLauncher:
         environment = self._environment
         if environment is None:
             environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
-        body = pytorch_job(phase, training.processes, self._namespace, self._template, environment, self._release)
+        body = pytorch_job(
+            phase,
+            training.processes,
+            self._namespace,
+            self._template,
+            environment,
+            self._release,
+            self._gpu_resource,
+            self._job_labels,
+        )
         name = body["metadata"]["name"]
         began = time.monotonic()
         while True:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from rdiverse.training.launch.phase import Phase
@@ -13,6 +14,7 @@ from rdiverse.training.launch.phase import Phase
 CONTAINER = "pytorch"
 """The operator finds the trainer by this name."""
 GPU = "nvidia.com/gpu"
+"""Name of the GPU resource where none is given."""
 TTL_SECONDS = 24 * 3600
 """A finished job and its logs are kept this long."""
 LONGEST_NAME = 50
@@ -52,14 +54,17 @@ def pytorch_job(
     template: dict[str, Any],
     environment: Mapping[str, str],
     release: str = "",
+    gpu_resource: str = GPU,
+    job_labels: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Build the object that trains a phase on `processes` ranks.
 
     `template` is a PodTemplateSpec whose spec has a container named pytorch: image, resources, volumes, security. Its limit
-    of nvidia.com/gpu is the number of ranks a pod; without one all ranks share one pod. `environment` is added to the
-    container's. `release`: the Helm release that the job belongs to, where there is one. Raises JobTemplateError.
+    of `gpu_resource` is the number of ranks a pod; without one all ranks share one pod. `environment` is added to the
+    container's. `release`: the Helm release that the job belongs to, where there is one. `job_labels` are the job's alone,
+    not its pods'. Raises JobTemplateError.
     """
-    per_pod = _ranks_per_pod(template, processes)
+    per_pod = _ranks_per_pod(template, processes, gpu_resource)
     nodes = processes // per_pod
     name = job_name(phase, release)
     labels = {
@@ -81,15 +86,15 @@ def pytorch_job(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": labels,
+            "labels": {**job_labels, **labels},
             "annotations": {PHASE_ANNOTATION: str(phase.file)},
         },
         "spec": {
             "nprocPerNode": str(per_pod),
             "pytorchReplicaSpecs": replicas,
-            # A trainer that dies is started again by whoever runs the step, and resumes; the operator would also start
-            # one again that ran out of memory, and that over and over.
-            "runPolicy": {"backoffLimit": 0, "cleanPodPolicy": "Running", "ttlSecondsAfterFinished": TTL_SECONDS},
+            # A trainer that dies is started again by whoever runs the step, and resumes. No backoffLimit: when that is passed,
+            # operators before 1.9.4 delete a failed pod, and with it what it died of.
+            "runPolicy": {"cleanPodPolicy": "Running", "ttlSecondsAfterFinished": TTL_SECONDS},
         },
     }
 
@@ -135,9 +140,9 @@ def _container(pod: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _ranks_per_pod(template: dict[str, Any], processes: int) -> int:
+def _ranks_per_pod(template: dict[str, Any], processes: int, gpu_resource: str) -> int:
     limits = (_container(template).get("resources") or {}).get("limits") or {}
-    gpus = int(limits.get(GPU, 0))
+    gpus = int(limits.get(gpu_resource, 0))
     if gpus == 0 or gpus >= processes:
         return processes
     if processes % gpus:
