@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CITED = re.compile(r'(docs/[a-z]+\.md), "([^"]+)"')
+CITED = re.compile(r'(docs/[a-z]+\.md),(?:\s+section)?\s+"([^"]+)"')
 LINKED = re.compile(r"\]\(([^)\s#]+)(#[^)\s]*)?\)")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
