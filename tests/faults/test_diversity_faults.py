@@ -294,7 +294,7 @@ def test_without_a_milvus_it_does_not_start(tmp_path):
     service = Service(tmp_path, "")
     service.start()
     assert service.wait(30) != 0
-    assert "RDIVERSE_MILVUS_URI is not set" in service.log.read_text()
+    assert "RDIVERSE_MILVUS_URI must be set" in service.log.read_text()
 
 
 def test_milvus_lite_survives_half_an_index(tmp_path):
