@@ -12,8 +12,9 @@ from rdiverse.config import EngineConfig
 from rdiverse.lm import canary
 from rdiverse.lm.completing import complete
 from rdiverse.lm.embedding import embed
-from rdiverse.lm.folders import check_same_shape, generation_ends, longest_context, model_folder, text_config
+from rdiverse.lm.folders import model_folder
 from rdiverse.lm.library import AutoModel, AutoModelForCausalLM
+from rdiverse.lm.shapes import check_same_shape, generation_ends, longest_context, text_config
 from rdiverse.lm.tokenizer import ChatTokenizer
 from rdiverse.lm.weights import CheckpointError, validate
 

@@ -23,16 +23,9 @@ from rdiverse.inference.engines.engine import (
 )
 from rdiverse.inference.engines.locks import Places, SharedLock
 from rdiverse.lm import canary
-from rdiverse.lm.folders import (
-    check_same_shape,
-    check_tensors,
-    generation_ends,
-    longest_context,
-    model_folder,
-    tensor_shapes,
-    text_config,
-)
+from rdiverse.lm.folders import model_folder
 from rdiverse.lm.lora import Checkpoints, checked_version
+from rdiverse.lm.shapes import check_same_shape, check_tensors, generation_ends, longest_context, tensor_shapes, text_config
 from rdiverse.lm.tokenizer import ChatTokenizer
 from rdiverse.lm.weights import CheckpointError, validate
 
