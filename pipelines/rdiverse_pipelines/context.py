@@ -44,6 +44,10 @@ class RunContext:
         """What the run's method does."""
         return TRAITS[self.config.method]
 
+    def trains(self, role: Role) -> bool:
+        """Whether the run's method trains a role."""
+        return self.traits.trains_challenger if role is Role.CHALLENGER else self.traits.trains_solver
+
     @cached_property
     def target(self) -> DeploymentTarget:
         """Where the run's servers and trainers are."""
@@ -67,8 +71,7 @@ class RunContext:
 
         Raises StepError when they should be there and are not.
         """
-        trained = self.traits.trains_challenger if role is Role.CHALLENGER else self.traits.trains_solver
-        if iteration == 0 or not trained:
+        if iteration == 0 or not self.trains(role):
             base = json.loads((self.folder.root / "base.json").read_text(encoding="utf-8"))
             return Policy(Path(base["path"]), base["version"])
         path = self.folder.weights(iteration, role)

@@ -54,38 +54,19 @@ class Api:
 
     def get(self, name: str) -> Object | None:
         """An InferenceService, or None."""
-        where = (*KSERVE, self.namespace, INFERENCE_SERVICES)
-        found = self._ask(
-            f"read InferenceService {name}",
-            lambda: self.custom_api.get_namespaced_custom_object(*where, name, _request_timeout=SECONDS),
-        )
-        return None if found is None else dict(found)
+        return self._custom("get", KSERVE, INFERENCE_SERVICES, name)
 
     def create(self, body: Object) -> None:
         """Create an InferenceService. Raises ConflictError when one of that name exists."""
-        where, name = (*KSERVE, self.namespace, INFERENCE_SERVICES), body["metadata"]["name"]
-        self._ask(
-            f"create InferenceService {name}",
-            lambda: self.custom_api.create_namespaced_custom_object(*where, body, _request_timeout=SECONDS),
-            may_miss=False,
-        )
+        self._custom("create", KSERVE, INFERENCE_SERVICES, body, may_miss=False)
 
     def patch(self, name: str, body: Object) -> None:
         """Merge into an InferenceService. With metadata.resourceVersion: raises ConflictError when it is another one's."""
-        where = (*KSERVE, self.namespace, INFERENCE_SERVICES, name)
-        self._ask(
-            f"change InferenceService {name}",
-            lambda: self.custom_api.patch_namespaced_custom_object(*where, body, _request_timeout=SECONDS),
-            may_miss=False,
-        )
+        self._custom("patch", KSERVE, INFERENCE_SERVICES, name, body, may_miss=False)
 
     def delete(self, name: str) -> None:
         """Delete an InferenceService, if it is there."""
-        where = (*KSERVE, self.namespace, INFERENCE_SERVICES, name)
-        self._ask(
-            f"delete InferenceService {name}",
-            lambda: self.custom_api.delete_namespaced_custom_object(*where, _request_timeout=SECONDS),
-        )
+        self._custom("delete", KSERVE, INFERENCE_SERVICES, name)
 
     def inference_services(self, selector: str) -> list[Object]:
         """InferenceServices by their labels."""
@@ -121,26 +102,28 @@ class Api:
 
     def delete_job(self, name: str) -> None:
         """Delete a PyTorchJob and its pods, if it is there."""
-        where = (*TRAINING, self.namespace, PYTORCH_JOBS, name)
-        self._ask(
-            f"delete PyTorchJob {name}",
-            lambda: self.custom_api.delete_namespaced_custom_object(
-                *where, propagation_policy="Foreground", _request_timeout=SECONDS
-            ),
-        )
+        self._custom("delete", TRAINING, PYTORCH_JOBS, name, propagation_policy="Foreground")
 
     def _listed(self, group: tuple[str, str], plural: str, selector: str) -> list[Object]:
-        listed = self._ask(
-            f"list {plural}",
-            lambda: self.custom_api.list_namespaced_custom_object(
-                *group, self.namespace, plural, label_selector=selector, _request_timeout=SECONDS
-            ),
-        )
+        listed = self._custom("list", group, plural, label_selector=selector)
         if listed is None:
             raise StepError(
                 f"the cluster knows no {plural}.{group[0]}: its operator or CustomResourceDefinition is not installed"
             )
         return list(listed["items"])
+
+    def _custom(
+        self, verb: str, group: tuple[str, str], plural: str, *arguments: str | Object, may_miss: bool = True, **options: str
+    ) -> Object | None:
+        """Call the API for custom objects. `arguments`: the object's name, its body, as the verb takes them."""
+        call = getattr(self.custom_api, f"{verb}_namespaced_custom_object")
+        named = arguments[0] if arguments else ""
+        name = named if isinstance(named, str) else named["metadata"]["name"]
+        return self._ask(
+            f"{verb} {plural} {name}".rstrip(),
+            lambda: call(*group, self.namespace, plural, *arguments, _request_timeout=SECONDS, **options),
+            may_miss=may_miss,
+        )
 
     def _ask(self, what: str, call: Callable[[], T], *, may_miss: bool = True) -> T | None:
         """Call, again while the API server is away. None: there is no such object, where that may be."""

@@ -21,13 +21,11 @@ def train(run: RunContext, role: Role, t: int) -> StepRecord:
     inputs = {"weights": start.version}
     if role is Role.CHALLENGER:
         inputs["solver"] = solver.version
-        trained = run.traits.trains_challenger
     else:
         inputs["dataset"] = finished(run, Step.CURATE, t).digest
-        trained = run.traits.trains_solver
 
     def body() -> Outcome:
-        if not trained:
+        if not run.trains(role):
             return Outcome(results={"weights": start.version, "trained": False})
         # The Challenger is rewarded by the frozen Solver; the Solver needs no server.
         run.target.ensure_serving(step, t, {Role.SOLVER: solver} if role is Role.CHALLENGER else {})

@@ -11,6 +11,7 @@ from rdiverse.config.serving import CoderConfig, EncoderConfig, EngineConfig, Lo
 from rdiverse.config.training import ChallengerRewardConfig, GRPOConfig, SolverRewardConfig
 from rdiverse.selfplay.methods import Method
 from rdiverse.selfplay.rewards import PenaltyConstants
+from rdiverse.selfplay.roles import Role
 
 RUN_ID_PATTERN = r"^[a-z0-9][a-z0-9.-]{0,49}$"
 
@@ -99,6 +100,10 @@ class RunConfig(Section):
     keep_iterations: int = Field(2, ge=1)
     """Iterations whose trained weights are kept."""
     local: LocalConfig = LocalConfig()
+
+    def training(self, role: Role) -> GRPOConfig:
+        """How a policy is trained."""
+        return (self.challenger if role == Role.CHALLENGER else self.solver).training
 
     @property
     def resolved_run_id(self) -> str:

@@ -8,7 +8,6 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from rdiverse.config import GRPOConfig, RunConfig
-from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.seeds import derive_seed
 from rdiverse.training.launch.phase import Phase
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def grpo_settings(phase: Phase, config: RunConfig) -> GRPOConfig:
     """The settings of the phase's role."""
-    return (config.challenger if phase.role is Role.CHALLENGER else config.solver).training
+    return config.training(phase.role)
 
 
 def rows_per_forward(training: GRPOConfig) -> int:

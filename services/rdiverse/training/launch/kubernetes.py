@@ -17,7 +17,6 @@ import yaml
 
 from rdiverse.config import load_config
 from rdiverse.runs.events import Event, EventLog
-from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.api_errors import api_errors, connection_errors, error_message, is_transient
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.phase import Phase
@@ -122,14 +121,13 @@ class PyTorchJobLauncher:
         """Create the job; a job of the same phase that is there already is taken over, one that has failed is replaced."""
         from kubernetes.client.exceptions import ApiException
 
-        config = load_config(phase.config_path)
-        training = (config.challenger if phase.role is Role.CHALLENGER else config.solver).training
+        processes = load_config(phase.config_path).training(phase.role).processes
         environment = self._environment
         if environment is None:
             environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         body = pytorch_job(
             phase,
-            training.processes,
+            processes,
             self._namespace,
             self._template,
             environment,

@@ -9,7 +9,6 @@ from pathlib import Path
 from rdiverse.config import RunConfig, load_config
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
-from rdiverse.selfplay.roles import Role
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.lifelines import OWN_LIFELINE
 from rdiverse.training.launch.phase import Phase
@@ -72,9 +71,8 @@ class TorchrunLauncher:
 
 
 def _command(phase: Phase, config: RunConfig) -> list[str]:
-    training = config.challenger.training if phase.role is Role.CHALLENGER else config.solver.training
     arguments = [
-        f"--nproc-per-node={training.processes}",
+        f"--nproc-per-node={config.training(phase.role).processes}",
         "--rdzv-backend=loopback",
         f"--rdzv-endpoint=127.0.0.1:{_port(config)}",
         "--monitor-interval=0.1",
