@@ -12,7 +12,6 @@ from typing import Any
 
 import accelerate.state
 from accelerate.utils import DistributedType
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from rdiverse.config import load_config
 from rdiverse.training.settings import grpo_settings
@@ -63,7 +62,7 @@ def train(folder: Path, model: Path, sharding: str, reward: Any = by_content, **
 def main(folder: Path, sharding: str) -> None:
     if sharding == "fsdp2":
         shard_on_cpus()
-    SelfPlayTrainer._generate_single_turn = GRPOTrainer._generate_single_turn
+    SelfPlayTrainer.draws_by_itself = True
     model = folder.parent / "model"
     train(folder / "whole", model, sharding)
     try:

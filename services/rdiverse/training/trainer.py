@@ -127,7 +127,7 @@ class SelfPlayTrainer(TRLAdapter):
     def weights(self) -> dict[str, torch.Tensor]:
         """The trained weights, adapters merged, in the dtype that is trained in. Every rank calls this; rank 0 gets them."""
         weights = self.accelerator.get_state_dict(self.model)
-        if self._training.lora:
+        if self._training.lora and weights:  # sharded, they are gathered on rank 0 alone
             weights = adapters.merged(weights, self._training.lora)
         # Gathered or converted, a tied weight is a copy: it would be written twice.
         tied = self._bare_model().all_tied_weights_keys
