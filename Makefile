@@ -10,7 +10,7 @@ BUF := $(abspath $(NODE)/node_modules/.bin/buf)
 WORKERS := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long test-vllm test-milvus testdata lint types layers wire proto-baseline workflows protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
+.PHONY: help install run test test-long test-cluster test-vllm test-milvus testdata lint types layers wire proto-baseline workflows protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ test: install  ## Run the tests that take seconds.
 test-long: install  ## Run the tests that take minutes: faults, determinism, learning, vLLM, a real Milvus.
 	$(BIN)/python -m pytest -m "long and not alone" $(WORKERS) --no-loadscope-reorder $(ARGS)
 	$(BIN)/python -m pytest -m "long and alone" $(ARGS)
+
+test-cluster: install  ## Run the tests of a real cluster, in namespaces of their own; RDIVERSE_TEST_CLUSTER must name kubectl's context.
+	$(BIN)/python -m pytest tests/cluster/live $(WORKERS) $(ARGS)
 
 test-vllm: install  ## Run the engine's tests on vLLM's CPU build, in an environment of their own under build/.
 	$(BIN)/python -m pytest -m long tests/contract/test_inference_vllm.py $(ARGS)

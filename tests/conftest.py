@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,3 +30,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"skipped under RDIVERSE_STRICT without being listed in tests/conftest.py: {report.longrepr}"
     return report
+
+
+LIVE = Path(__file__).parent / "cluster" / "live"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests for a real cluster are run where somebody names them, and nowhere else."""
+    if collection_path != LIVE:
+        return None
+    named = [Path(config.invocation_params.dir, argument.partition("::")[0]).resolve() for argument in config.args]
+    return None if any(path.is_relative_to(LIVE) for path in named) else True
