@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdiverse.config import ConfigError, RunConfig, dump_config
+from rdiverse.runs.children import stop
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.lock import locked
 from rdiverse.selfplay.methods import Method
@@ -99,7 +100,8 @@ def _do(plan: ComparisonPlan, remaining: Sequence[tuple[Method, int]], tell: Cal
     waiting, running, failed = list(remaining), list[_Job](), list[str]()
     with ExitStack() as stack:
         lifeline = stack.enter_context(held_lifeline(plan.folder / "lifeline", LIFELINE))
-        stack.callback(lambda: _stop(running))
+        # Each goes on where it stopped when it is asked for again.
+        stack.callback(lambda: stop([job.process for job in running], STOP_SECONDS))
         while waiting or running:
             while waiting and len(running) < plan.jobs:
                 running.append(_start(plan, *waiting.pop(0), lifeline))
@@ -129,19 +131,6 @@ def _start(plan: ComparisonPlan, method: Method, seed: int, lifeline: Mapping[st
     with process.stdin as pipe:
         pipe.write(dump_config(plan.run(method, seed)).encode())
     return _Job(name, process, log, began)
-
-
-def _stop(running: Sequence[_Job]) -> None:
-    """End the runs that are at work; each goes on where it stopped when it is asked for again."""
-    for job in running:
-        job.process.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for job in running:
-        try:
-            job.process.wait(max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            job.process.kill()
-            job.process.wait()
 
 
 def _last_words(job: _Job) -> str:

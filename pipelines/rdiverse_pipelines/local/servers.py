@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rdiverse.config import RunConfig
 from rdiverse.logs import RUN_VARIABLE
+from rdiverse.runs.children import stop
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.ports import HOST, free_ports
 from rdiverse.selfplay.roles import Role
@@ -114,7 +115,7 @@ def running_servers(config: RunConfig, folder: RunFolder, lifeline: Mapping[str,
                 _wait_until_ready(server, servers, deadline)
         yield Servers(servers, environment, metrics)
     finally:
-        _stop(servers)
+        stop([server.process for server in servers], STOP_SECONDS)
 
 
 def _start(name: str, command: list[str], address: str | None, folder: RunFolder, environment: dict[str, str]) -> ServerProcess:
@@ -128,19 +129,6 @@ def _start(name: str, command: list[str], address: str | None, folder: RunFolder
             env={**os.environ, **environment},
         )
     return ServerProcess(name, process, log, address)
-
-
-def _stop(servers: list[ServerProcess]) -> None:
-    """Ask all to stop, and kill whoever does not."""
-    for server in reversed(servers):
-        server.process.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for server in reversed(servers):
-        try:
-            server.process.wait(max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            server.process.kill()
-            server.process.wait()
 
 
 def _wait_until_ready(server: ServerProcess, servers: list[ServerProcess], deadline: float) -> None:

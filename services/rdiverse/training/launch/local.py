@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from rdiverse.config import RunConfig, load_config
+from rdiverse.runs.children import stop
 from rdiverse.runs.lifeline import held_lifeline
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
@@ -67,7 +68,7 @@ class TorchrunLauncher:
             with ended_by_signal():
                 return child.wait()
         finally:
-            _stop(child)
+            stop([child], STOP_SECONDS)
 
 
 def _command(phase: Phase, config: RunConfig) -> list[str]:
@@ -90,17 +91,6 @@ def _port(config: RunConfig) -> int:
         return free_ports(1, config.local.port_range)[0]
     except PortsExhaustedError as error:
         raise TrainingFailed(f"{error}; torchrun's rendezvous needs it") from error
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is not None:
-        return
-    child.terminate()
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 def _lines_since(path: Path, begin: int) -> list[str]:
