@@ -9,14 +9,21 @@ from rdiverse.lm.weights import CheckpointError, validate
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
 from rdiverse.runs.ports import PortsExhaustedError, free_ports
+from rdiverse.selfplay.methods import Method
 from rdiverse_pipelines.context import load_oracle
 from rdiverse_pipelines.local.servers import PORTS
 from rdiverse_pipelines.steps.prepare import OtherConfigurationError, check_same
 
+ENCODER = "RDIVERSE_ENCODER_ADDRESS"
+
 
 def check(config: RunConfig) -> None:
     """Raise ConfigError, a line a fault, when the run could not work as configured."""
-    faults = [fault for look in (_workspace, _models, _oracle, _benchmarks, _ports, _same_run) if (fault := look(config))]
+    looks = (_models, _oracle, _benchmarks, _encoder, _ports, _same_run)
+    faults = [fault for look in looks if (fault := look(config))]
+    # Last, and only for a run that may begin: it makes the folder.
+    if not faults and (fault := _workspace(config)):
+        faults.append(fault)
     if faults:
         raise ConfigError("\n".join(faults))
 
@@ -49,7 +56,15 @@ def _oracle(config: RunConfig) -> str | None:
     return None
 
 
+def _encoder(config: RunConfig) -> str | None:
+    if config.encoder.kind == "model" and not os.environ.get(ENCODER):
+        return f"encoder.kind = 'model': {ENCODER} must name a server that embeds, as `rdiverse serve encoder` starts it"
+    return None
+
+
 def _benchmarks(config: RunConfig) -> str | None:
+    if not config.evaluation.benchmarks and config.method is Method.BASE:
+        return "evaluation.benchmarks: must name one: method base trains nothing, so that nothing would be measured"
     for index, benchmark in enumerate(config.evaluation.benchmarks):
         try:
             load_benchmark(benchmark)

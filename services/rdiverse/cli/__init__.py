@@ -6,16 +6,20 @@ from typing import Annotated
 import typer
 
 from rdiverse.cli import comparing, running
+from rdiverse.cli.examples import add_examples
 from rdiverse.cli.memory import memory
 from rdiverse.cli.nano import nano
 from rdiverse.cli.pipeline import pipeline
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 for command in (running.run, running.serve, running.train, running.evaluate, comparing.compare, running.report):
     app.command()(command)
 app.add_typer(memory, name="memory")
 app.add_typer(nano, name="nano")
 app.add_typer(pipeline, name="pipeline")
+add_examples(app)
 
 
 def _say_version(asked: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rdiverse.cli.checks import check_answers, check_files
 from rdiverse.cli.common import FAILED, fail
 
 memory = typer.Typer(no_args_is_help=True, help="What a run remembers, asked of a running diversity service.")
@@ -20,7 +21,7 @@ def score(run: Run, questions: Annotated[list[str], typer.Argument(help="Questio
     """Show the penalties of some questions, as one batch."""
     from rdiverse.diversity import commands
 
-    with _answers():
+    with _answers(address):
         commands.score(address, run, questions)
 
 
@@ -34,7 +35,7 @@ def neighbors(
     """Show the remembered questions nearest to one: why is it called a repeat?"""
     from rdiverse.diversity import commands
 
-    with _answers():
+    with _answers(address):
         commands.neighbors(address, run, question, count)
 
 
@@ -45,7 +46,7 @@ def stats(
     """Show what a run's memory holds, or which runs have one."""
     from rdiverse.diversity import commands
 
-    with _answers():
+    with _answers(address):
         commands.stats(address, run)
 
 
@@ -54,7 +55,7 @@ def export(run: Run, path: Annotated[Path, typer.Argument(help="JSONL file to wr
     """Write everything that a run remembers to JSON lines."""
     from rdiverse.diversity import commands
 
-    with _answers():
+    with _answers(address):
         typer.echo(f"{commands.export(address, run, path)} items in {path}")
 
 
@@ -68,7 +69,7 @@ def restore(
     """Bring an exported memory back, into a run that remembers nothing or the same."""
     from rdiverse.diversity import commands
 
-    with _answers():
+    with _answers(address):
         typer.echo(f"{commands.restore(address, run, path, 'text' if text else 'program')} items in run {run}")
 
 
@@ -79,16 +80,18 @@ def rollback(
     """Drop the iterations after the given one."""
     from rdiverse.diversity import commands
 
-    with _answers():
+    with _answers(address):
         typer.echo(f"dropped iterations: {commands.rollback(address, run, to_iteration) or 'none'}")
 
 
 @contextmanager
-def _answers() -> Iterator[None]:
-    """Turn a refusal or a silence of the service into one readable error."""
+def _answers(address: str) -> Iterator[None]:
+    """Turn a refusal or a silence of the service into one readable error, within seconds."""
     from rdiverse.diversity.commands import ExportTooLargeError, NotExportedError
     from rdiverse.grpcio_kit.client import RpcFailure
 
+    check_files()
+    check_answers(address)
     try:
         yield
     except (RpcFailure, ExportTooLargeError, NotExportedError) as error:

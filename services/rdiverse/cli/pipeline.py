@@ -33,7 +33,7 @@ def root() -> None:
 
 @pipeline.command("compile")
 def compile_pipeline(
-    output: Annotated[Path, typer.Option(help="YAML file to write.")],
+    output: Annotated[Path | None, typer.Option(help="YAML file to write; default: rdiverse-ITERATIONS.yaml, here.")] = None,
     iterations: Annotated[int, typer.Option(help="Iterations of self-play.", min=0, max=1000)] = 5,
     image_prefix: ImagePrefix = "",
     image_tag: ImageTag = "",
@@ -41,8 +41,10 @@ def compile_pipeline(
     """Compile the pipeline to Kubeflow's YAML. Without --image-prefix the image has no registry: nobody publishes one."""
     from rdiverse_pipelines.remote.package import compile_package
 
+    written = output or Path(f"rdiverse-{iterations}.yaml")
     with wrong_input():
-        compile_package(iterations, output, image_prefix, image_tag)
+        compile_package(iterations, written, image_prefix, image_tag)
+    typer.echo(f"pipeline of {iterations} iterations: {written}")
 
 
 @pipeline.command()

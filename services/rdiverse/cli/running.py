@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from rdiverse.cli.checks import check_answers, check_files, check_installed, check_listen, check_named
 from rdiverse.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ConfigFile, Overrides, fail, interrupt, load, wrong_input
+from rdiverse.selfplay.methods import Method
 from rdiverse.selfplay.roles import Role
 
 
@@ -31,11 +33,16 @@ class TrainedRole(StrEnum):
 def run(
     config: ConfigFile,
     overrides: Overrides = None,
-    method: Annotated[str | None, typer.Option(help="Which method's remedies are on.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all the run's noise.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Iterations of self-play.")] = None,
-    run_id: Annotated[str | None, typer.Option(help="Name of the run; the same name goes on with the same run.")] = None,
-    workspace: Annotated[Path | None, typer.Option(help="Folder of all runs.")] = None,
+    method: Annotated[
+        Method | None,
+        typer.Option(metavar="METHOD", help=f"Which remedies are on: {', '.join(Method)}; default: the file's."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all the run's noise; default: the file's.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Iterations of self-play; default: the file's.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="Name of the run, which the same name goes on with; default: <method>-seed<seed>.")
+    ] = None,
+    workspace: Annotated[Path | None, typer.Option(help="Folder of all runs; default: the file's.")] = None,
 ) -> None:
     """Train on this machine: starts the servers, goes through the pipeline, writes the report.
 
@@ -50,6 +57,7 @@ def run(
     with wrong_input():
         values = {"method": method, "seed": seed, "iterations": iterations, "run_id": run_id, "workspace": workspace}
         resolved = load("run", config, overrides, **values)
+        check_installed(resolved)
         # A terminated run cleans up as an interrupted one does.
         signal.signal(signal.SIGTERM, interrupt)
         try:
@@ -81,14 +89,30 @@ def serve(
         resolved = load(f"serve {service}", config, overrides)
         # Coders, encoders and memories may serve several runs.
         logs.configure(resolved.resolved_run_id if service in (Service.CHALLENGER, Service.SOLVER) else "")
+    check_listen(listen, metrics_port)
+    check_files()
     if service is Service.DIVERSITY:
+        from rdiverse.diversity.memory.ledger import IncompatibleError
+        from rdiverse.diversity.memory.protocol import NotTheWriterError
+        from rdiverse.diversity.server.process import SettingError
         from rdiverse.diversity.server.process import serve as serve_diversity
+        from rdiverse.diversity.server.writer import WriterBusyError
 
-        serve_diversity(resolved, listen, metrics_port)
+        try:
+            serve_diversity(resolved, listen, metrics_port)
+        except (SettingError, WriterBusyError, IncompatibleError) as error:
+            fail(str(error), WRONG_INPUT)
+        except NotTheWriterError as error:
+            fail(str(error), FAILED)
     else:
+        check_installed(resolved)
         from rdiverse.inference.server import serve as serve_model
+        from rdiverse.lm.weights import CheckpointError
 
-        serve_model(Role(service), resolved, listen, metrics_port, weights)
+        try:
+            serve_model(Role(service), resolved, listen, metrics_port, weights)
+        except CheckpointError as error:
+            fail(str(error), WRONG_INPUT)
 
 
 def train(
@@ -110,6 +134,10 @@ def train(
 
     with wrong_input():
         resolved = load(f"train {role}", config, overrides)
+        check_installed(resolved)
+        check_files()
+        if role is TrainedRole.CHALLENGER:
+            check_named("RDIVERSE_SOLVER_ADDRESS", "RDIVERSE_DIVERSITY_ADDRESS")
         try:
             version = train_phase(resolved, Role(role), output, model, dataset, memory, iteration)
         except TrainingFailed as error:
@@ -147,6 +175,8 @@ def evaluate(
             samples=samples,
             sampling=SamplingConfig(temperature=temperature, max_tokens=max_tokens),
         )
+        check_files()
+        check_answers(address)
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("questions", total=None)
             evaluation = evaluate_served(

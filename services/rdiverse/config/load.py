@@ -1,6 +1,8 @@
 """Reads a RunConfig from YAML and key=value overrides, with errors that a person can act on."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), **values: Any)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        where = f"{path}: " if path else ""
-        raise ConfigError("\n".join(f"{where}{line}" for line in faults(error))) from error
+        given = {override.partition("=")[0] for override in overrides}
+        given |= {key for key, value in values.items() if value is not None}
+        raise ConfigError("\n".join(_placed(line, path, given) for line in faults(error))) from error
 
 
 def dump_config(config: RunConfig) -> str:
@@ -63,6 +66,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
+def _placed(fault: str, path: Path | None, given: Collection[str]) -> str:
+    """The fault with where its value stood: on the command line or in the file."""
+    field = re.split(r": | = ", fault, maxsplit=1)[0]
+    if any(f"{field}.".startswith(f"{each}.") for each in given):
+        return f"{fault} (on the command line)"
+    return f"{path}: {fault}" if path else fault
+
+
 def _apply(data: dict[str, Any], override: str) -> None:
     key, sign, text = override.partition("=")
     if not sign or not all(key.split(".")):
@@ -85,9 +96,9 @@ def faults(error: ValidationError) -> list[str]:
     lines = []
     for fault in error.errors():
         field = ".".join(str(part) for part in fault["loc"]) or "(the whole configuration)"
-        message = fault["msg"].removeprefix("Value error, ")
+        message = _in_our_words(fault["msg"])
         if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-            lines.append(f"{field}: unknown field")
+            lines.append(f"{field}: unknown field{_did_you_mean(fault['loc'])}")
         elif fault["type"] == "missing":
             lines.append(f"{field}: is required")
         elif isinstance(fault["input"], dict):
@@ -95,3 +106,40 @@ def faults(error: ValidationError) -> list[str]:
         else:
             lines.append(f"{field} = {fault['input']!r}: {message}")
     return lines
+
+
+_WORDS = (
+    (r"^Value error, ", ""),
+    (r"^Input should be a valid integer.*", "must be a whole number"),
+    (r"^Input should be a valid number.*", "must be a number"),
+    (r"^Input should be a valid boolean.*", "must be true or false"),
+    (r"^Input should be a valid string.*", "must be a text"),
+    (r"^Input should be a valid (dictionary|mapping).*", "must be a section of fields"),
+    (r"^Input should be a valid (list|tuple).*", "must be a list"),
+    (r"^String should match pattern ", "must match the pattern "),
+    (r"^Input should be ", "must be "),
+    (r"greater than or equal to", "at least"),
+    (r"less than or equal to", "at most"),
+)
+"""Pydantic's words, and ours."""
+
+
+def _in_our_words(message: str) -> str:
+    for theirs, ours in _WORDS:
+        message = re.sub(theirs, ours, message)
+    return message
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The known name that is most like the given one, as the end of an error; empty where none is."""
+    near = difflib.get_close_matches(given, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _did_you_mean(place: Sequence[str | int]) -> str:
+    """For a field that a RunConfig does not have at this place: the one that it has."""
+    known: Mapping[str, Any] = RunConfig.model_fields
+    for part in place[:-1]:
+        section = getattr(known.get(str(part)), "annotation", None)
+        known = getattr(section, "model_fields", None) or getattr(section, "__dataclass_fields__", {})
+    return did_you_mean(str(place[-1]), known)

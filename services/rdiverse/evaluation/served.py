@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rdiverse.config import BenchmarkConfig, EvaluationConfig
+from rdiverse.config.load import did_you_mean
 from rdiverse.evaluation.ask import ReportProgress
 from rdiverse.evaluation.benchmarks import load_benchmark
 from rdiverse.evaluation.evaluate import evaluate
@@ -22,6 +23,8 @@ from rdiverse.inference.client import LanguageModelClient, ModelControlClient, S
 RZERO_SECONDS = 5.0
 """Of CPU for each of math-verify's comparisons, its own default for each of their two halves."""
 
+_NONE = f"benchmark {{}}: is neither a file, nor name=<file>, nor one of {', '.join(KNOWN)}"
+
 
 def named_benchmarks(names: Sequence[str]) -> tuple[BenchmarkConfig, ...]:
     """Test sets from a command line: a known name (from the hub), `name=<file or pkg:...>`, or a file named for its set.
@@ -32,15 +35,15 @@ def named_benchmarks(names: Sequence[str]) -> tuple[BenchmarkConfig, ...]:
     for text in names:
         name, given, path = text.partition("=")
         if not given and text not in KNOWN:
+            if ":" not in text and not Path(text).is_file():
+                raise BenchmarkError(f"{_NONE.format(text)}{did_you_mean(text, KNOWN)}")
             name, path = Path(text).stem, text
         elif not given:
             path = HUB_SCHEME + text
         try:
             found.append(BenchmarkConfig(name=name, path=path))
         except ValueError as error:
-            raise BenchmarkError(
-                f"benchmark {text}: is neither a file, nor name=<file>, nor one of {', '.join(KNOWN)}"
-            ) from error
+            raise BenchmarkError(_NONE.format(text)) from error
     return tuple(found)
 
 

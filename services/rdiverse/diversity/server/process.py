@@ -44,16 +44,26 @@ _PING_SECONDS = 10.0
 _CLAIM_SECONDS = 60.0
 
 
+class SettingError(ValueError):
+    """The environment says what this server cannot work with; the text names the variable or the file."""
+
+
 def serve(config: RunConfig, listen: str, metrics_port: int) -> None:
     """Serve until SIGTERM. Addresses come from the environment: Milvus, and coder and encoder where they are used.
 
-    Raises ValueError when no Milvus is named, the configuration needs an encoder that is not, or the tokens are none;
+    Raises SettingError when no Milvus is named, the configuration needs an encoder that is not, or the tokens are none;
     WriterBusyError when another process of this machine writes to that memory, IncompatibleError when the memory is
     another version's, OSError when an address is taken.
     """
     # Threads that compute give way to the one that answers health checks.
     sys.setswitchinterval(0.001)
-    connection = MilvusConnection.from_environment()
+    try:
+        connection = MilvusConnection.from_environment()
+        tokens = AccessTokens.from_environment()
+        if config.encoder.kind == "model" and not os.environ.get(ENCODER_VARIABLE):
+            raise ValueError(f"{ENCODER_VARIABLE} must be set: encoder.kind = model needs a server that embeds")
+    except (ValueError, OSError) as error:
+        raise SettingError(str(error)) from error
     writer_address = os.environ.get(WRITER_VARIABLE)
     with ExitStack() as held:
         if not writer_address:
@@ -61,16 +71,21 @@ def serve(config: RunConfig, listen: str, metrics_port: int) -> None:
         cache = SamCache(Path(os.environ.get(CACHE_VARIABLE) or config.workspace / "cache") / "sam" / "cache.sqlite")
         held.callback(cache.close)
         held.callback(connection.close)
-        asyncio.run(_serve(config, listen, metrics_port, connection, cache, writer_address))
+        asyncio.run(_serve(config, listen, metrics_port, connection, cache, tokens, writer_address))
 
 
 async def _serve(
-    config: RunConfig, listen: str, metrics_port: int, connection: MilvusConnection, cache: SamCache, writer_address: str | None
+    config: RunConfig,
+    listen: str,
+    metrics_port: int,
+    connection: MilvusConnection,
+    cache: SamCache,
+    tokens: AccessTokens | None,
+    writer_address: str | None,
 ) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(8, "work"))
     memory = MilvusMemory(connection)
     sam = _sam(config, cache)
-    tokens = AccessTokens.from_environment()
     if writer_address:
         servicer: DiversityServicer = ReplicaServicer(sam, memory, writer_address, tokens)
     else:
@@ -86,12 +101,8 @@ async def _serve(
 
 
 def _sam(config: RunConfig, cache: SamCache) -> SamEmbedder:
-    coder_address, encoder_address = os.environ.get(CODER_VARIABLE), os.environ.get(ENCODER_VARIABLE)
-    encoder = None
-    if config.encoder.kind == "model":
-        if not encoder_address:
-            raise ValueError(f"{ENCODER_VARIABLE} must be set: encoder.kind = model needs a server that embeds")
-        encoder = RemoteEncoder(encoder_address)
+    coder_address = os.environ.get(CODER_VARIABLE)
+    encoder = RemoteEncoder(os.environ[ENCODER_VARIABLE]) if config.encoder.kind == "model" else None
     limits = config.coder
     coder = (
         RemoteCoder(coder_address, config.prompts.coder.template, limits.max_tokens, limits.retry_max_tokens)
@@ -122,8 +133,8 @@ async def _watch(serving: Serving, memory: MilvusMemory, *, claims: bool) -> Non
             if not told:
                 log.warning("waits for Milvus: %s", error)
             reachable, told = False, True
-        except (IncompatibleError, NotTheWriterError):
-            log.exception("this server cannot serve this memory")
+        except (IncompatibleError, NotTheWriterError) as error:
+            log.error("this server cannot serve this memory: %s", error)  # noqa: TRY400 - no fault of ours to trace
             raise
         if serving.ready != reachable:
             await serving.set_ready(ready=reachable)
