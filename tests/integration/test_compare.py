@@ -75,7 +75,7 @@ def test_two_methods_side_by_side_once_and_from_then_on_from_their_summaries(tmp
     refused = compare(tmp_path, *both, "replay_share=0.5", code=2)
     assert "replay_share: 0.3 before, 0.5 now" in refused.stderr
     refused = compare(tmp_path, "--methods", "no-penalty", "--reference", "base", code=2)
-    assert "the reference base is neither among the methods nor among the summaries" in refused.stderr
+    assert "the reference base is not among the methods or the summaries" in refused.stderr
     refused = compare(tmp_path, "--methods", "r-zero,r-one", code=2)
     assert "method 'r-one': must be one of base, " in refused.stderr
 

@@ -54,7 +54,7 @@ def test_methods_that_are_not_asked_for_stay_in_the_tables(folder):
         (["--methods", "r-zero", "solver.samples=9"], "solver.samples: 10 before, 9 now"),
         (["--methods", "r-zero", "--iterations", "3"], "iterations: 2 before, 3 now"),
         (["--methods", "r-zero,r-one"], "method 'r-one': must be one of base, "),
-        (["--methods", "r-zero", "--reference", "no-penalty"], "the reference no-penalty is neither among the methods nor"),
+        (["--methods", "r-zero", "--reference", "no-penalty"], "the reference no-penalty is not among the methods or"),
         (["--methods", "r-zero", "--model", "/nowhere"], "/nowhere: is not a directory"),
     ],
 )

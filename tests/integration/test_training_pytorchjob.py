@@ -302,7 +302,7 @@ def test_a_failed_job_of_the_same_phase_is_replaced(phase: Phase) -> None:
 def test_somebody_elses_job_of_that_name_is_left_alone(phase: Phase) -> None:
     cluster = Cluster()
     cluster.jobs[existing(cluster, phase)]["metadata"]["annotations"] = {}
-    with serving(cluster) as url, pytest.raises(TrainingFailed, match="none of this phase"):
+    with serving(cluster) as url, pytest.raises(TrainingFailed, match="belongs to another phase"):
         launcher(url).run(phase)
     assert cluster.deleted == []
 

@@ -58,7 +58,9 @@ def _offer(api: Api, objects: RunObjects, role: Role, policy: Policy, count: int
         # An attempt whose answer was lost has created it.
         present = api.get(objects.name(role))
     if present is None:
-        raise StepError(f"InferenceService {objects.name(role)} comes and goes: does somebody else delete it?")
+        raise StepError(
+            f"InferenceService {objects.name(role)} was deleted while it was created: does something else delete it?"
+        )
     own = objects.labels(role).items()
     if not own <= (present["metadata"].get("labels") or {}).items():
         raise StepError(f"an InferenceService {objects.name(role)} exists that is not this run's; delete it or rename the run")

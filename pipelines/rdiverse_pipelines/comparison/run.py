@@ -64,7 +64,7 @@ def compare(plan: ComparisonPlan, tell: Callable[[str], None]) -> Comparison:
     another setting; RunBusyError when another command works in the folder; NothingToCompareError when no run has finished.
     """
     if plan.reference not in plan.methods and not list((plan.folder / SUMMARIES).glob(f"{plan.reference}-seed*.json")):
-        raise ConfigError(f"the reference {plan.reference} is neither among the methods nor among the summaries")
+        raise ConfigError(f"the reference {plan.reference} is not among the methods or the summaries")
     # By seed before method: whenever the command is stopped, most seeds have every method.
     wanted = [(method, seed) for seed in plan.seeds for method in plan.methods]
     try:

@@ -35,10 +35,10 @@ def package_iterations(package: Path) -> int:
     except OSError as error:
         raise ConfigError(f"{package}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
-        raise ConfigError(f"{package}: is no compiled pipeline; `rdiverse pipeline compile` makes one") from error
+        raise ConfigError(f"{package}: must be a compiled pipeline; `rdiverse pipeline compile` makes one") from error
     found = re.fullmatch(r"rdiverse-(\d+)", name)
     if not found:
-        raise ConfigError(f"{package}: holds the pipeline {name!r}, which is none of rdiverse's")
+        raise ConfigError(f"{package}: must be a pipeline of rdiverse, but is called {name!r}")
     return int(found[1])
 
 

@@ -157,7 +157,7 @@ class PyTorchJobLauncher:
                 continue  # it went in between
             if (job["metadata"].get("annotations") or {}).get(PHASE_ANNOTATION) != str(phase.file):
                 raise TrainingFailed(
-                    f"{phase.step}: a PyTorchJob {name} exists that is none of this phase; delete it or rename the run"
+                    f"{phase.step}: PyTorchJob {name} exists and belongs to another phase; delete it or rename the run"
                 )
             # 3. It runs: followed as if it had been created here. One that has ended did so without weights: replaced.
             if not condition(job, FAILED) and not condition(job, SUCCEEDED):
