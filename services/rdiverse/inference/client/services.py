@@ -1,21 +1,23 @@
 """A client for each service of the inference servers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdiverse.grpcio_kit.chunks import chunks
 from rdiverse.grpcio_kit.client import Caller
-from rdiverse.inference.client.types import Generated, Model, Proposed, Sample, SamplingLike, Solved
+from rdiverse.inference.client.types import Generated, Model, Proposed, Sample, SamplingLike, Solved, copied
 from rdiverse.v1 import challenger_pb2, language_model_pb2, model_control_pb2, sampling_pb2, solver_pb2
 from rdiverse.v1.challenger_pb2_grpc import ChallengerServiceStub
 from rdiverse.v1.language_model_pb2_grpc import LanguageModelServiceStub
 from rdiverse.v1.model_control_pb2_grpc import ModelControlServiceStub
 from rdiverse.v1.solver_pb2_grpc import SolverServiceStub
 
+P = ParamSpec("P")
 TIMEOUT = 3600.0
 """Seconds that a batch of questions may take. A call without a deadline could hang for ever."""
 
@@ -62,44 +64,30 @@ class ChallengerClient(_Client):
             "ChallengerService.Propose", lambda seconds: stub.Propose(request, timeout=seconds), timeout
         )
         for response in responses:
-            yield Proposed(
-                index=response.index,
-                text=response.text,
-                question=response.question if response.HasField("question") else None,
-                answer=response.answer if response.HasField("answer") else None,
+            formed = response.HasField("question")
+            yield copied(
+                Proposed,
+                response,
+                question=response.question if formed else None,
+                answer=response.answer if formed else None,
                 finish_reason=_finish(response.finish_reason),
-                completion_tokens=response.completion_tokens,
-                weights=response.weights,
             )
+
+
+def _in_order(
+    iter_solve: "Callable[Concatenate[SolverClient, P], Iterator[Solved]]",
+) -> "Callable[Concatenate[SolverClient, P], list[Solved]]":
+    """The same as a list, in the order of the questions."""
+
+    @wraps(iter_solve)
+    def solve(client: "SolverClient", /, *args: P.args, **kwargs: P.kwargs) -> list[Solved]:
+        return sorted(iter_solve(client, *args, **kwargs), key=lambda solved: solved.index)
+
+    return solve
 
 
 class SolverClient(_Client):
     """Asks for answers."""
-
-    def solve(
-        self,
-        questions: Sequence[str],
-        samples: int,
-        *,
-        seed: int | None = None,
-        sampling: SamplingLike | None = None,
-        expected_weights: str = "",
-        return_samples: bool = False,
-        drop_unboxed: bool = False,
-        timeout: float = TIMEOUT,
-    ) -> list[Solved]:
-        """Answer every question `samples` times and vote; results in the order of the questions."""
-        found = self.iter_solve(
-            questions,
-            samples,
-            seed=seed,
-            sampling=sampling,
-            expected_weights=expected_weights,
-            return_samples=return_samples,
-            drop_unboxed=drop_unboxed,
-            timeout=timeout,
-        )
-        return sorted(found, key=lambda solved: solved.index)
 
     def iter_solve(
         self,
@@ -113,7 +101,7 @@ class SolverClient(_Client):
         drop_unboxed: bool = False,
         timeout: float = TIMEOUT,
     ) -> Iterator[Solved]:
-        """As `solve`, each result as soon as it is there."""
+        """Answer every question `samples` times and vote; gives each result as soon as it is there."""
         settings = solver_pb2.SolveSettings(
             samples=samples,
             sampling=_sampling(sampling),
@@ -128,6 +116,8 @@ class SolverClient(_Client):
         )
         for response in responses:
             yield from map(_solved, response.problems)
+
+    solve = _in_order(iter_solve)
 
 
 class LanguageModelClient(_Client):
@@ -159,16 +149,8 @@ class LanguageModelClient(_Client):
             "LanguageModelService.Generate", lambda seconds: stub.Generate(request, timeout=seconds), timeout
         )
         for response in responses:
-            yield Generated(
-                prompt_index=response.prompt_index,
-                sample_index=response.sample_index,
-                text=response.text,
-                finish_reason=_finish(response.finish_reason),
-                prompt_tokens=response.prompt_tokens,
-                completion_tokens=response.completion_tokens,
-                logprobs=tuple(response.logprobs),
-                weights=response.weights,
-            )
+            logprobs, finish = tuple(response.logprobs), _finish(response.finish_reason)
+            yield copied(Generated, response, logprobs=logprobs, finish_reason=finish)
 
     def embed(
         self, texts: Sequence[str], *, expected_weights: str = "", timeout: float = TIMEOUT
@@ -194,14 +176,7 @@ class ModelControlClient(_Client):
             lambda seconds: stub.GetModel(model_control_pb2.GetModelRequest(), timeout=seconds),
             timeout,
         )
-        return Model(
-            role=response.role,
-            engine=response.engine,
-            weights=response.weights,
-            ready=response.ready,
-            max_model_len=response.max_model_len,
-            embedding_dimension=response.embedding_dimension,
-        )
+        return copied(Model, response)
 
     def load_weights(self, path: str, version: str = "", *, timeout: float = 600.0) -> str:
         """Load a checkpoint directory that the server can read; returns the version that serves then."""
@@ -229,26 +204,13 @@ def _solve_requests(settings: solver_pb2.SolveSettings, questions: Iterable[str]
 
 
 def _solved(problem: solver_pb2.SolvedProblem) -> Solved:
-    return Solved(
-        index=problem.index,
-        answer=problem.answer if problem.boxed else None,
-        share=problem.share,
-        votes=problem.votes,
-        boxed=problem.boxed,
-        grader_timeouts=problem.grader_timeouts,
-        samples=tuple(map(_sample, problem.samples)),
-        weights=problem.weights,
-    )
+    samples = tuple(map(_sample, problem.samples))
+    return copied(Solved, problem, answer=problem.answer if problem.boxed else None, samples=samples)
 
 
 def _sample(sample: solver_pb2.SolveSample) -> Sample:
-    return Sample(
-        answer=sample.answer if sample.HasField("answer") else None,
-        agrees=sample.agrees,
-        text=sample.text,
-        finish_reason=_finish(sample.finish_reason),
-        completion_tokens=sample.completion_tokens,
-    )
+    answer = sample.answer if sample.HasField("answer") else None
+    return copied(Sample, sample, answer=answer, finish_reason=_finish(sample.finish_reason))
 
 
 def _finish(reason: sampling_pb2.FinishReason.ValueType) -> str:

@@ -1,7 +1,9 @@
 """What the clients take and give."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class SamplingLike(Protocol):
@@ -87,3 +89,9 @@ class Model:
     ready: bool
     max_model_len: int
     embedding_dimension: int
+
+
+def copied(kind: type[T], message: Any, **others: Any) -> T:
+    """A dataclass of the message's fields of the same names, save those that are given."""
+    names = {field.name for field in fields(kind)} - others.keys()  # type: ignore[arg-type]
+    return kind(**{name: getattr(message, name) for name in names}, **others)
