@@ -30,14 +30,21 @@ _UNKNOWN = ("use_dora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "al
 """Settings of peft that change what an adapter means beyond W + scale * B A."""
 
 
-def checked_version(folder: Path) -> str:
-    """Check a checkpoint or adapter directory before anything loads it. Returns its version. Raises CheckpointError."""
+def checked_version(folder: Path, expected: str = "") -> str:
+    """Check a checkpoint or adapter directory before anything loads it. Returns its version.
+
+    Raises CheckpointError, also when it is another version than `expected`, unless that is empty.
+    """
     if not (folder / CONFIG).is_file():
-        return validate(folder)
-    if not (folder / WEIGHTS).is_file():
+        found = validate(folder)
+    elif not (folder / WEIGHTS).is_file():
         raise CheckpointError(f"{folder / WEIGHTS}: is missing")
-    check_manifest(folder)
-    return folder_version(folder, lambda: [CONFIG, WEIGHTS])
+    else:
+        check_manifest(folder)
+        found = folder_version(folder, lambda: [CONFIG, WEIGHTS])
+    if expected and found != expected:
+        raise CheckpointError(f"{folder}: is version {found}, not {expected}")
+    return found
 
 
 class Checkpoints:

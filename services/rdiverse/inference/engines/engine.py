@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rdiverse.grpcio_kit.errors import OverloadedError
 from rdiverse.lm.sampling_params import SamplingParams
 from rdiverse.selfplay.prompts import RenderedPrompt
 
@@ -74,6 +75,19 @@ def check_lengths(request: GenerationRequest, tokens: Sequence[Sequence[int]], m
     if too_long and not request.allow_too_long:
         raise PromptTooLongError(too_long[0], len(tokens[too_long[0]]), max_model_len)
     return too_long
+
+
+def check_texts(tokens: Sequence[Sequence[int]], max_model_len: int) -> None:
+    """Raises PromptTooLongError for the first text that is too long to embed."""
+    for position, ids in enumerate(tokens):
+        if len(ids) > max_model_len:
+            raise PromptTooLongError(position, len(ids), max_model_len)
+
+
+def check_queue(waiting: int, rows: int, most: int) -> None:
+    """Raises OverloadedError when more rows would wait than may; a request alone is always taken."""
+    if waiting and waiting + rows > most:
+        raise OverloadedError(f"{waiting} sequences wait already and {rows} more would exceed {most}")
 
 
 def empty_completions(request: GenerationRequest, position: int, prompt_tokens: int, weights: str) -> list[Completion]:

@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rdiverse.grpcio_kit.errors import DrainingError, OverloadedError
-from rdiverse.inference.engines.engine import Completion, GenerationRequest
+from rdiverse.grpcio_kit.errors import DrainingError
+from rdiverse.inference.engines.engine import Completion, GenerationRequest, check_queue
 from rdiverse.lm.batching import whole_prompts
 
 log = logging.getLogger(__name__)
@@ -130,11 +130,7 @@ class Scheduler:
     def submit(self, job: Job) -> None:
         """Queue a job. Raises OverloadedError when more rows would wait than may; a job alone is always taken."""
         with self._changed:
-            waiting = sum(other.waiting_rows for other in self._jobs if not other.cancelled)
-            if waiting and waiting + job.waiting_rows > self._max_queue_rows:
-                raise OverloadedError(
-                    f"{waiting} sequences wait already and {job.waiting_rows} more would exceed {self._max_queue_rows}"
-                )
+            check_queue(self.waiting_rows, job.waiting_rows, self._max_queue_rows)
             if self._stopping:
                 raise DrainingError
             self._jobs.append(job)

@@ -13,8 +13,8 @@ from rdiverse.inference.engines.engine import (
     Completion,
     Finish,
     GenerationRequest,
-    PromptTooLongError,
     check_lengths,
+    check_texts,
     empty_completions,
 )
 from rdiverse.inference.engines.scheduling import Chunk, Job, Scheduler
@@ -23,7 +23,6 @@ from rdiverse.lm.folders import model_folder
 from rdiverse.lm.loading import LoadedModel, load_model
 from rdiverse.lm.lora import Checkpoints, checked_version
 from rdiverse.lm.tokenizer import cut_at_stop, visible
-from rdiverse.lm.weights import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,9 +112,7 @@ class TransformersEngine:
     async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
         """Unit vectors, (texts, dimension), and the version that made them."""
         tokens = await asyncio.to_thread(self._loaded.tokenizer.encode_texts, texts)
-        for i, ids in enumerate(tokens):
-            if len(ids) > self.max_model_len:
-                raise PromptTooLongError(i, len(ids), self.max_model_len)
+        check_texts(tokens, self.max_model_len)
 
         def compute() -> "tuple[NDArray[np.float32], str]":
             from rdiverse.lm.embedding import embed
@@ -129,9 +126,7 @@ class TransformersEngine:
     async def load_weights(self, folder: Path, version: str = "") -> float:
         """Put a checkpoint in place; the present model serves until the new one has passed its trial."""
         present = self._loaded
-        found = await asyncio.to_thread(checked_version, folder)
-        if version and found != version:
-            raise CheckpointError(f"{folder}: is version {found}, not {version}")
+        found = await asyncio.to_thread(checked_version, folder, version)
         if found == present.version:
             return 0.0
         base = await asyncio.to_thread(model_folder, self._source)

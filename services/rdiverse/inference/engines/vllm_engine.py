@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdiverse.config import EngineConfig
-from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, OverloadedError, WrongWeightsError
+from rdiverse.grpcio_kit.errors import DependencyUnavailableError, InvalidFieldError, WrongWeightsError
 from rdiverse.inference.engines import vllm_library
 from rdiverse.inference.engines.engine import (
     Completion,
     GenerationRequest,
-    PromptTooLongError,
     check_lengths,
+    check_queue,
+    check_texts,
     empty_completions,
 )
 from rdiverse.inference.engines.locks import Places, SharedLock
@@ -45,77 +46,47 @@ class VllmEngine:
         self._config = config
         self._embeds = embeds
         self._llm: Any = None
-        self._version = ""
+        self.version = ""
         self._base = self._folder = Path()
         self._checkpoints = Checkpoints()
         self._text: Any = None
         self._tensors: dict[str, list[int]] = {}
-        self._max_model_len = 0
-        self._dimension = 0
-        self._ready = False
+        self.max_model_len = 0
+        self.embedding_dimension = 0
+        self.ready = False
         self._spoiled = False  # whether broken weights may have left something in the cache of keys and values
-        self._waiting = 0
-        self._running = 0
+        self.waiting_rows = 0
+        self.running_rows = 0
         self._requests = 0
         self._places = Places(config.max_batch_rows)
         self._weights = SharedLock()
-
-    @property
-    def version(self) -> str:
-        """Version of the weights that serve now."""
-        return self._version
-
-    @property
-    def max_model_len(self) -> int:
-        """Longest prompt plus completion, in tokens."""
-        return self._max_model_len
-
-    @property
-    def embedding_dimension(self) -> int:
-        """Components of an embedding; 0 when this engine generates."""
-        return self._dimension if self._embeds else 0
 
     @property
     def healthy(self) -> bool:
         """Whether vLLM's engine process is there."""
         return self._llm is None or not self._llm.errored
 
-    @property
-    def ready(self) -> bool:
-        """Whether the weights in place have passed their trial."""
-        return self._ready
-
-    @property
-    def waiting_rows(self) -> int:
-        """Sequences that vLLM was not given yet."""
-        return self._waiting
-
-    @property
-    def running_rows(self) -> int:
-        """Sequences that vLLM works on."""
-        return self._running
-
     async def start(self) -> None:
         """Load the model and try it."""
         self._base = self._folder = await asyncio.to_thread(model_folder, self._source)
-        self._version = await asyncio.to_thread(validate, self._folder)
+        self.version = await asyncio.to_thread(validate, self._folder)
         self._tokenizer = ChatTokenizer(self._folder)
         self._text = text = text_config(self._folder)
         self._tensors = await asyncio.to_thread(tensor_shapes, self._folder)
-        self._max_model_len = min(self._config.max_model_len, longest_context(text) or self._config.max_model_len)
-        self._dimension = int(text.hidden_size)
+        self.max_model_len = min(self._config.max_model_len, longest_context(text) or self._config.max_model_len)
+        self.embedding_dimension = int(text.hidden_size) if self._embeds else 0
         self._eos = self._tokenizer.eos(text, generation_ends(self._folder))
         self._llm = await asyncio.to_thread(
-            vllm_library.make_llm, self._folder, self._config, self._max_model_len, embeds=self._embeds
+            vllm_library.make_llm, self._folder, self._config, self.max_model_len, embeds=self._embeds
         )
         await self._try()
-        self._ready = True
+        self.ready = True
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
         """Give completions prompt by prompt, each prompt's samples together."""
         tokens = await self._admit(request)
         finished: asyncio.Queue[list[Completion] | BaseException] = asyncio.Queue()
-        self._waiting += len(tokens) * request.n
+        self.waiting_rows += len(tokens) * request.n
 
         async def one(position: int) -> None:
             try:
@@ -139,14 +110,10 @@ class VllmEngine:
     async def _admit(self, request: GenerationRequest) -> list[list[int]]:
         """Check a request and encode its prompts."""
         tokens = await asyncio.to_thread(self._tokenizer.encode, request.prompts)
-        check_lengths(request, tokens, self._max_model_len)
+        check_lengths(request, tokens, self.max_model_len)
         if request.params.temperature > vllm_library.HOTTEST:
             raise InvalidFieldError("sampling.temperature", f"this server's engine, vLLM, takes at most {vllm_library.HOTTEST}")
-        rows = len(tokens) * request.n
-        if self._waiting and self._waiting + rows > self._config.max_queue_rows:
-            raise OverloadedError(
-                f"{self._waiting} sequences wait already and {rows} more would exceed {self._config.max_queue_rows}"
-            )
+        check_queue(self.waiting_rows, len(tokens) * request.n, self._config.max_queue_rows)
         return tokens
 
     async def _complete(self, request: GenerationRequest, position: int, ids: list[int]) -> list[Completion]:
@@ -155,27 +122,27 @@ class VllmEngine:
         try:
             async with self._weights.shared():
                 self._expect(request.expected_weights)
-                version = self._version
-                if len(ids) >= self._max_model_len:
+                version = self.version
+                if len(ids) >= self.max_model_len:
                     return empty_completions(request, position, len(ids), version)
                 async with self._places.held(request.n):
-                    self._waiting -= waiting
+                    self.waiting_rows -= waiting
                     waiting = 0
                     output = await self._run(ids, request, position)
         finally:
-            self._waiting -= waiting
+            self.waiting_rows -= waiting
         return vllm_library.completions(request, position, output, version, self._tokenizer, self._eos)
 
     async def _run(self, ids: Sequence[int], request: GenerationRequest, position: int) -> Any:
-        sampling = vllm_library.sampling(request, position, self._max_model_len - len(ids), self._eos)
+        sampling = vllm_library.sampling(request, position, self.max_model_len - len(ids), self._eos)
         self._requests += 1
-        self._running += request.n
+        self.running_rows += request.n
         try:
             prompt = {"prompt_token_ids": list(ids)}
             outputs = self._llm.generate(prompt, sampling, request_id=f"generate-{self._requests}")
             [output] = [found async for found in outputs]
         finally:
-            self._running -= request.n
+            self.running_rows -= request.n
         return output
 
     async def embed(self, texts: Sequence[str], expected_weights: str = "") -> "tuple[NDArray[np.float32], str]":
@@ -183,13 +150,11 @@ class VllmEngine:
         import numpy as np
 
         tokens = await asyncio.to_thread(self._tokenizer.encode_texts, texts)
-        for i, ids in enumerate(tokens):
-            if len(ids) > self._max_model_len:
-                raise PromptTooLongError(i, len(ids), self._max_model_len)
+        check_texts(tokens, self.max_model_len)
         async with self._weights.shared():
             self._expect(expected_weights)
             vectors = np.stack(await asyncio.gather(*map(self._vector, tokens)))
-            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), self._version
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), self.version
 
     async def _vector(self, ids: Sequence[int]) -> "NDArray[np.float32]":
         import numpy as np
@@ -197,13 +162,13 @@ class VllmEngine:
 
         async with self._places.held(1):
             self._requests += 1
-            self._running += 1
+            self.running_rows += 1
             try:
                 prompt = {"prompt_token_ids": list(ids)}
                 outputs = self._llm.encode(prompt, PoolingParams(task="embed"), request_id=f"embed-{self._requests}")
                 [output] = [found async for found in outputs]
             finally:
-                self._running -= 1
+                self.running_rows -= 1
         return np.asarray(output.outputs.data.float().numpy(), dtype=np.float32)
 
     async def load_weights(self, folder: Path, version: str = "") -> float:
@@ -211,24 +176,22 @@ class VllmEngine:
 
         When the old one no longer lies where it was loaded from, this stays not ready until a load succeeds.
         """
-        found = await asyncio.to_thread(checked_version, folder)
-        if version and found != version:
-            raise CheckpointError(f"{folder}: is version {found}, not {version}")
-        if found == self._version and self._ready:
+        found = await asyncio.to_thread(checked_version, folder, version)
+        if found == self.version and self.ready:
             return 0.0
         checkpoint = await asyncio.to_thread(self._checkpoints.full, folder, found, self._base)
         await asyncio.to_thread(check_same_shape, checkpoint, self._text)
         await asyncio.to_thread(check_tensors, checkpoint, self._tensors)
         async with self._weights.exclusive():
             begin = time.monotonic()
-            self._ready = False
+            self.ready = False
             try:
                 await self._reload(checkpoint, found)
             except Exception as error:
                 self._spoiled = True
                 await self._go_back(folder, error)
                 raise CheckpointError(f"{folder}: cannot be loaded: {error}") from error
-            self._folder, self._version, self._ready = checkpoint, found, True
+            self._folder, self.version, self.ready = checkpoint, found, True
             paused = time.monotonic() - begin
         await asyncio.to_thread(self._checkpoints.keep, checkpoint)
         return paused
@@ -236,12 +199,12 @@ class VllmEngine:
     async def _go_back(self, failed: Path, reason: Exception) -> None:
         """Load the old weights again, if they are still those. Raises CheckpointError."""
         try:
-            if await asyncio.to_thread(validate, self._folder) != self._version:
-                raise CheckpointError(f"{self._folder}: no longer holds version {self._version}")
-            await self._reload(self._folder, self._version)
+            if await asyncio.to_thread(validate, self._folder) != self.version:
+                raise CheckpointError(f"{self._folder}: no longer holds version {self.version}")
+            await self._reload(self._folder, self.version)
         except Exception as error:  # vLLM's own of any kind
             raise CheckpointError(f"{failed}: cannot be loaded: {reason}; nor can the old weights: {error}") from error
-        self._ready = True
+        self.ready = True
 
     async def _reload(self, folder: Path, version: str) -> None:
         await self._llm.pause_generation(mode="wait", clear_cache=True)
@@ -271,13 +234,13 @@ class VllmEngine:
 
     async def close(self) -> None:
         """Stop vLLM's processes. What runs is dropped: drain first."""
-        self._ready = False
+        self.ready = False
         if self._llm is not None:
             await asyncio.to_thread(self._llm.shutdown)
         await asyncio.to_thread(self._checkpoints.close)
 
     def _expect(self, expected: str) -> None:
-        if not self._ready:
+        if not self.ready:
             raise DependencyUnavailableError("engine", "no weights are loaded that passed their trial; load others")
-        if expected and expected != self._version:
-            raise WrongWeightsError(expected, self._version)
+        if expected and expected != self.version:
+            raise WrongWeightsError(expected, self.version)
