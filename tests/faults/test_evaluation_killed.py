@@ -14,7 +14,7 @@ from tests.support.inference_serving import served, tiny_config
 
 from rdiverse.evaluation import StoreError
 from rdiverse.evaluation.answers import EvaluationPlan
-from rdiverse.evaluation.store import FolderAnswerStore
+from rdiverse.evaluation.store import AnswerStore
 
 PORTIONS = 160 * SAMPLES // 1024 + 1
 
@@ -83,9 +83,9 @@ def test_a_finished_evaluation_asks_nobody(finished, copy):
 
 def test_another_evaluation_into_the_same_folder_is_refused(tmp_path):
     plan = EvaluationPlan((SET,), SAMPLES, SAMPLING, greedy=True, seed=5, weights="")
-    FolderAnswerStore(tmp_path, plan)
+    AnswerStore(tmp_path, plan)
     with pytest.raises(StoreError, match=r"(?s)samples.*32 before, 8 now.*seed"):
-        FolderAnswerStore(tmp_path, EvaluationPlan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
+        AnswerStore(tmp_path, EvaluationPlan((SET,), 8, SAMPLING, greedy=True, seed=6, weights=""))
 
 
 @pytest.mark.parametrize("kept", [-100, 0], ids=["truncated", "empty"])

@@ -5,7 +5,7 @@ from tests.support.inference_models import make_tiny_model
 from tests.support.inference_serving import served, tiny_config
 from tests.support.testdata import data
 
-from rdiverse.config import BenchmarkConfig, SamplingConfig
+from rdiverse.config import BenchmarkConfig, EvaluationConfig, SamplingConfig
 from rdiverse.evaluation import Benchmark, BenchmarkItem, WeightsChangedError, evaluate, load_benchmark
 from rdiverse.evaluation.judge import Judge
 from rdiverse.evaluation.rzero import RZeroScorer
@@ -25,10 +25,11 @@ def address(tmp_path_factory):
         yield server.address
 
 
-def measure(address, benchmarks, **settings):
-    given = {"samples": 4, "sampling": SAMPLING, "greedy": True, "seed": 1, "expected_weights": ""} | settings
+def measure(address, benchmarks, samples=4, **settings):
+    config = EvaluationConfig(samples=samples, sampling=SAMPLING)
+    given = {"seed": 1, "expected_weights": ""} | settings
     with SolverClient(address) as solver, GradingPool() as grader:
-        return evaluate(benchmarks, solver, grader=grader, **given)
+        return evaluate(benchmarks, solver, config, grader=grader, **given)
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others(address):

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from rdiverse.config import SamplingConfig
+from rdiverse.config import EvaluationConfig, SamplingConfig
 from rdiverse.evaluation import Benchmark, BenchmarkItem, evaluate
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
@@ -19,9 +19,7 @@ def measure(address: str, folder: Path | None):
         return evaluate(
             [SET],
             solver,
-            samples=SAMPLES,
-            sampling=SAMPLING,
-            greedy=True,
+            EvaluationConfig(samples=SAMPLES, sampling=SAMPLING),
             seed=5,
             expected_weights="",
             grader=grader,

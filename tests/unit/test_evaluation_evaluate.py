@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rdiverse.config import SamplingConfig
+from rdiverse.config import EvaluationConfig, SamplingConfig
 from rdiverse.evaluation import Benchmark, BenchmarkItem, IncompleteError, WeightsChangedError, evaluate
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import Sample, Solved
@@ -45,14 +45,9 @@ def pool():
 
 def run(pool, **settings):
     solver = Scripted(ANSWERS)
-    given = {
-        "samples": 4,
-        "sampling": SamplingConfig(top_p=0.95),
-        "greedy": True,
-        "seed": 3,
-        "expected_weights": "w1",
-    } | settings
-    return evaluate(SETS, solver, grader=pool, **given), solver
+    config = EvaluationConfig(samples=4, sampling=SamplingConfig(top_p=0.95))
+    given = {"seed": 3, "expected_weights": "w1"} | settings
+    return evaluate(SETS, solver, config, grader=pool, **given), solver
 
 
 def test_accuracy_is_the_mean_over_benchmarks_of_the_mean_over_samples(pool):
@@ -83,9 +78,7 @@ def test_skills_are_reported_where_questions_name_them(pool):
 
 def test_without_skills_the_worst_one_is_null(pool):
     solver = Scripted(ANSWERS)
-    result = evaluate(
-        SETS[1:], solver, samples=2, sampling=SamplingConfig(), greedy=False, seed=0, expected_weights="", grader=pool
-    )
+    result = evaluate(SETS[1:], solver, EvaluationConfig(samples=2, greedy=False), seed=0, expected_weights="", grader=pool)
     assert result.worst_skill is None
     assert result.accuracy_greedy is None
     assert result.unboxed_greedy is None
@@ -115,12 +108,11 @@ def test_the_result_is_json_and_says_how_it_was_made(pool):
 
 def test_nothing_to_measure_on_is_an_error(pool):
     with pytest.raises(ValueError, match="at least one benchmark"):
-        evaluate([], Scripted({}), samples=1, sampling=SamplingConfig(), greedy=True, seed=0, expected_weights="", grader=pool)
+        evaluate([], Scripted({}), EvaluationConfig(samples=1), seed=0, expected_weights="", grader=pool)
 
 
 def measure(solver, pool, **more):
-    settings = {"samples": 4, "sampling": SamplingConfig(), "greedy": True, "seed": 0, "expected_weights": ""}
-    return evaluate(SETS, solver, grader=pool, **settings, **more)
+    return evaluate(SETS, solver, EvaluationConfig(samples=4), grader=pool, seed=0, expected_weights="", **more)
 
 
 def test_progress_is_told_answer_by_answer(pool):
@@ -144,9 +136,7 @@ def test_a_call_that_ends_early_is_an_error_and_never_fewer_data(pool):
         evaluate(
             SETS,
             Scripted(ANSWERS),
-            samples=8,
-            sampling=SamplingConfig(),
-            greedy=False,
+            EvaluationConfig(samples=8, greedy=False),
             seed=0,
             expected_weights="",
             grader=pool,

@@ -28,16 +28,7 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
             return Outcome((path,))
         run.target.ensure_serving(Step.EVALUATE, t, {Role.SOLVER: policy})
         with SolverClient(run.target.address(Role.SOLVER)) as client, GradingPool() as grader:
-            evaluation = measure(
-                benchmarks,
-                client,
-                samples=config.samples,
-                sampling=config.sampling,
-                greedy=config.greedy,
-                seed=seed,
-                expected_weights=policy.version,
-                grader=grader,
-            )
+            evaluation = measure(benchmarks, client, config, seed=seed, expected_weights=policy.version, grader=grader)
         write_json(path, evaluation.to_json())
         return Outcome((path,), {"seed": seed})
 

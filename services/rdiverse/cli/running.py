@@ -167,7 +167,6 @@ def evaluate(
     from rdiverse.evaluation.store import StoreError
     from rdiverse.grpcio_kit.client import RpcFailure
     from rdiverse.lm.weights import CheckpointError
-    from rdiverse.runs.files import write_json
 
     try:
         config = EvaluationConfig(
@@ -192,7 +191,6 @@ def evaluate(
         fail(str(error), WRONG_INPUT)
     except (RpcFailure, WeightsChangedError, IncompleteError) as error:
         fail(f"{error}\nThe same command goes on with the answers that are there.", FAILED)
-    write_json(output / "evaluation.json", evaluation.to_json())
     typer.echo(
         f"sampled {evaluation.accuracy_sampled:.4f}  greedy {evaluation.accuracy_greedy:.4f}  {output / 'evaluation.json'}"
     )

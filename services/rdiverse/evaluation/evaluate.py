@@ -1,17 +1,18 @@
 """Measures a served model on benchmarks."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from rdiverse.config import SamplingConfig
+from rdiverse.config import EvaluationConfig
 from rdiverse.evaluation.answers import EvaluationPlan, Pass
 from rdiverse.evaluation.ask import ReportProgress, ask
 from rdiverse.evaluation.figures import Evaluation, sum_up
 from rdiverse.evaluation.grade import grade, strict
 from rdiverse.evaluation.items import Benchmark
 from rdiverse.evaluation.scorers import Scorers
-from rdiverse.evaluation.store import AnswerStore, FolderAnswerStore, passes
+from rdiverse.evaluation.store import AnswerStore, passes
 from rdiverse.grading.pool import GradingPool
 from rdiverse.inference.client import SolverClient
 from rdiverse.runs.files import write_json
@@ -21,10 +22,8 @@ from rdiverse.runs.lock import locked
 def evaluate(
     benchmarks: Sequence[Benchmark],
     solver: SolverClient,
+    config: EvaluationConfig,
     *,
-    samples: int,
-    sampling: SamplingConfig,
-    greedy: bool,
     seed: int | None,
     expected_weights: str,
     grader: GradingPool,
@@ -32,7 +31,7 @@ def evaluate(
     scorers: Scorers | None = None,
     progress: ReportProgress | None = None,
 ) -> Evaluation:
-    """Draw `samples` answers to every question by `sampling`, and one greedy answer if `greedy`, and score them strictly.
+    """Draw `config.samples` answers to every question, and one greedy answer if `config.greedy`, and score them strictly.
 
     The score is of what stands in the last balanced box; no box is a wrong answer, and nothing is guessed. Calls hold the
     questions of all benchmarks, so that the engine's batches stay full.
@@ -47,13 +46,14 @@ def evaluate(
     names = [benchmark.name for benchmark in benchmarks]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"benchmarks: must hold at least one benchmark, each with a name of its own; their names are {names}")
-    plan = EvaluationPlan(tuple(benchmarks), samples, sampling, greedy, seed, expected_weights)
-    with locked(folder / "lock") if folder else nullcontext():
-        store = FolderAnswerStore(folder, plan) if folder else AnswerStore()
+    plan = EvaluationPlan(tuple(benchmarks), config.samples, config.sampling, config.greedy, seed, expected_weights)
+    with ExitStack() as stack:
+        folder = folder or Path(stack.enter_context(TemporaryDirectory(prefix="rdiverse-evaluation-")))
+        stack.enter_context(locked(folder / "lock"))
+        store = AnswerStore(folder, plan)
         ask(plan, solver, store, progress)
         evaluation = _score(plan, store, grader, scorers)
-        if folder:
-            write_json(folder / "evaluation.json", evaluation.to_json())
+        write_json(folder / "evaluation.json", evaluation.to_json())
     return evaluation
 
 

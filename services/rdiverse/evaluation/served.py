@@ -76,9 +76,7 @@ def evaluate_served(
         return evaluate(
             benchmarks,
             solver,
-            samples=config.samples,
-            sampling=config.sampling,
-            greedy=config.greedy,
+            config,
             seed=seed,
             expected_weights=weights,
             grader=grader,

@@ -1,4 +1,4 @@
-"""Where answers are kept until they are graded: in memory, or in a folder that survives the process."""
+"""Where answers are kept until they are graded: in a folder that may survive the process."""
 
 import json
 from collections.abc import Mapping
@@ -26,35 +26,12 @@ class AnsweredPortion:
 
 
 class AnswerStore:
-    """Keeps whole portions for the life of the process."""
-
-    def __init__(self) -> None:
-        self._held: dict[Portion, AnsweredPortion] = {}
-        self.weights = ""
-        """Version of the weights whose answers are held; empty while there are none."""
-
-    def has(self, portion: Portion) -> bool:
-        """Whether a portion is held."""
-        return portion in self._held
-
-    def add(self, portion: Portion, answered: AnsweredPortion) -> None:
-        """Hold a portion."""
-        self._held[portion] = answered
-        self.weights = answered.weights
-
-    def answers(self, portions: list[Portion]) -> list[list[Response]]:
-        """The answers of portions that are held, one after the other."""
-        return [answers for portion in portions for answers in self._held[portion].answers]
-
-
-class FolderAnswerStore(AnswerStore):
     """Keeps every portion as a file of JSON lines, a question a line, that is there whole or not at all.
 
     `<folder>/plan.json` says what is asked; another plan in the same folder is refused with StoreError.
     """
 
     def __init__(self, folder: Path, plan: EvaluationPlan) -> None:
-        super().__init__()
         self._folder = folder
         self._questions = [(benchmark.name, i) for benchmark in plan.benchmarks for i in range(len(benchmark.items))]
         settings = _settings(plan)
@@ -70,7 +47,8 @@ class FolderAnswerStore(AnswerStore):
         else:
             write_json(path, settings)
         found = sorted((folder / "responses").glob("*.jsonl"))
-        self.weights = self._read(found[0])[0]["weights"] if found else ""
+        self.weights: str = self._read(found[0])[0]["weights"] if found else ""
+        """Version of the weights whose answers are held; empty while there are none."""
 
     def has(self, portion: Portion) -> bool:
         """Whether a portion is held."""
