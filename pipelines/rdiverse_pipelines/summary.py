@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+from rdiverse.runs.lines import read_lines
 from rdiverse.runs.manifest import StepRecord, read_record
 from rdiverse.selfplay.steps import RECORDED, Step
 from rdiverse_pipelines.context import RunContext
@@ -72,8 +73,7 @@ def _row(run: RunContext, t: int, records: dict[Step, StepRecord]) -> dict[str, 
 def wall_seconds(run: RunContext) -> float:
     """Seconds during which a command worked on the run: from each session's first event to its last."""
     total, began, last = 0.0, None, 0.0
-    for line in run.folder.events.read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
+    for event in read_lines(run.folder.events):
         if event["kind"] == "session":
             total += last - began if began is not None else 0.0
             began = event["time"]

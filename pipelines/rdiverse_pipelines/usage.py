@@ -1,12 +1,12 @@
 """What a run used: GPU-hours held on a cluster, CPU-seconds on one machine; noted on the way, added up when asked."""
 
-import json
 import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rdiverse.runs.folder import RunFolder
+from rdiverse.runs.lines import append_line, read_lines
 from rdiverse.selfplay.steps import REST
 
 
@@ -17,11 +17,11 @@ def gpu_ledger(folder: RunFolder) -> Path:
 
 def note_holding(folder: RunFolder, phase: str, iteration: int, gpus: int) -> None:
     """Note that from now on so many GPUs are held for a phase. Noting the same again adds nothing."""
-    before = _entries(gpu_ledger(folder))
+    before = read_lines(gpu_ledger(folder))
     now = {"phase": phase, "iteration": iteration, "gpus": gpus}
     if before and {key: before[-1][key] for key in now} == now:
         return
-    _append(gpu_ledger(folder), {"time": time.time()} | now)
+    append_line(gpu_ledger(folder), {"time": time.time()} | now)
 
 
 def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
@@ -30,7 +30,7 @@ def gpu_hours(folder: RunFolder, until: float) -> list[dict[str, Any]] | None:
     Counted is what was held, used or not: from the moment at which a phase's servers may take their GPUs to the moment at
     which the next phase's may, so that starting and stopping are paid by the phase that causes them. `until`: Unix time.
     """
-    entries = _entries(gpu_ledger(folder))
+    entries = read_lines(gpu_ledger(folder))
     if not any(entry["gpus"] for entry in entries):
         return None
     hours: dict[tuple[int, str], float] = {}
@@ -50,7 +50,7 @@ def cpu_ledger(folder: RunFolder) -> Path:
 
 def note_cpu(folder: RunFolder, step: str, iteration: int, seconds: float) -> None:
     """Note what a step had cost when it ended."""
-    _append(cpu_ledger(folder), {"iteration": iteration, "step": step, "cpu_seconds": round(seconds, 2)})
+    append_line(cpu_ledger(folder), {"iteration": iteration, "step": step, "cpu_seconds": round(seconds, 2)})
 
 
 def cpu_seconds(folder: RunFolder) -> list[dict[str, Any]] | None:
@@ -58,14 +58,4 @@ def cpu_seconds(folder: RunFolder) -> list[dict[str, Any]] | None:
 
     What a step that was cut short had cost is not counted. On a cluster nobody notes any: there GPU-hours are what counts.
     """
-    return _entries(cpu_ledger(folder)) or None
-
-
-def _append(path: Path, entry: dict[str, Any]) -> None:
-    with path.open("ab", buffering=0) as file:
-        file.write((json.dumps(entry) + "\n").encode())
-
-
-def _entries(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    return read_lines(cpu_ledger(folder)) or None

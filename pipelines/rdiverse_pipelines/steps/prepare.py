@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -32,11 +33,13 @@ def prepare(config: RunConfig, model_home: Path | None = None) -> RunContext:
     Raises OtherConfigurationError, and CheckpointError for a base model that is not one.
     """
     folder = RunFolder.of(config.workspace, config.resolved_run_id)
+    kept = dump_config(config)
     if folder.config.is_file():
         check_same(folder, config)
-    else:
-        with written_aside(folder.config) as aside:
-            aside.write_text(dump_config(config), encoding="utf-8")
+        # What may differ stays as it was, but for the iterations: a run may go on for more of them.
+        kept = yaml.safe_dump(_read(folder) | {"iterations": config.iterations}, sort_keys=False, allow_unicode=True)
+    with written_aside(folder.config) as aside:
+        aside.write_text(kept, encoding="utf-8")
     for path in (folder.logs, folder.memory):
         path.mkdir(parents=True, exist_ok=True)
     context = RunContext(folder, config)
@@ -51,9 +54,11 @@ def begin_session(folder: RunFolder) -> None:
 
 
 def check_same(folder: RunFolder, config: RunConfig) -> None:
-    """Raise OtherConfigurationError when the folder's configuration would compute something else."""
-    before = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    """Raise OtherConfigurationError when the folder's configuration would compute something else, or fewer iterations."""
+    before = _read(folder)
     now = yaml.safe_load(dump_config(config))
+    if before.get("iterations", 0) < now["iterations"]:
+        before["iterations"] = now["iterations"]
     differing = [line for line in differing_fields(before, now) if line.split(":")[0].split(".")[0] not in IRRELEVANT]
     if differing:
         raise OtherConfigurationError(
@@ -61,6 +66,11 @@ def check_same(folder: RunFolder, config: RunConfig) -> None:
             + "\n".join(f"  {line}" for line in differing)
             + "\nChoose another --run-id, or the old configuration."
         )
+
+
+def _read(folder: RunFolder) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    return found
 
 
 def brought_to(model: Path, home: Path) -> Path:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from rdiverse.runs.folder import RunFolder
+from rdiverse.runs.lines import read_lines
 
 Row = dict[str, Any]
 
@@ -52,12 +53,11 @@ def read_run(run: RunFolder) -> RunData:
     """Read what the page shows. Raises OSError or pyarrow.ArrowInvalid, naming the file, when one is missing or not whole."""
     summary = json.loads(run.summary.read_text(encoding="utf-8"))
     config_text = run.config.read_text(encoding="utf-8")
-    lines = run.metrics.read_text(encoding="utf-8").splitlines() if run.metrics.exists() else []
     return RunData(
         summary=summary,
         config=yaml.safe_load(config_text),
         config_text=config_text,
-        metrics=[json.loads(line) for line in lines if line.strip()],
+        metrics=read_lines(run.metrics),
         iterations=[_read_iteration(run, figures) for figures in summary["iterations"]],
     )
 

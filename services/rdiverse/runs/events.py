@@ -1,11 +1,12 @@
 """Progress of long work: steps append to a file, whoever wants draws it."""
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from rdiverse.runs.lines import append_line, parsed
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,7 @@ class EventLog:
 
     def write(self, event: Event) -> None:
         """Append one event with the present time."""
-        line = json.dumps(asdict(event) | {"time": time.time()}, ensure_ascii=False) + "\n"
-        with self._path.open("ab", buffering=0) as file:
-            file.write(line.encode())
+        append_line(self._path, asdict(event) | {"time": time.time()})
 
 
 class EventTail:
@@ -52,4 +51,5 @@ class EventTail:
                 if not line.endswith(b"\n"):
                     return
                 self._offset += len(line)
-                yield Event(**json.loads(line))
+                if entry := parsed(line):
+                    yield Event(**entry)

@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 from rdiverse.config import GRPOConfig
 from rdiverse.runs.events import Event, EventLog
 from rdiverse.runs.files import written_aside
+from rdiverse.runs.lines import append_line, read_lines
 from rdiverse.training.errors import TrainingError
 from rdiverse.training.launch.phase import Phase
 from rdiverse.training.metrics import Gauges
@@ -59,18 +60,12 @@ class Recorder(TrainerCallback):
     def keep_rows(self, steps: int) -> None:
         """Go on after `steps` steps of an earlier attempt: keep its rows of those, drop what it wrote of later ones."""
         self.resumed_steps = steps
-        if not self._phase.metrics_path.exists():
-            return
-        kept, others = [], []
-        for line in self._phase.metrics_path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if (row["phase"], row["iteration"]) != (self._phase.role, self._phase.iteration):
-                others.append(line)
-            elif row["step"] <= steps:
-                kept.append(line)
-        self.rows = [json.loads(line) for line in kept]
+        rows = read_lines(self._phase.metrics_path)
+        own = (self._phase.role, self._phase.iteration)
+        self.rows = [row for row in rows if (row["phase"], row["iteration"]) == own and row["step"] <= steps]
+        others = [row for row in rows if (row["phase"], row["iteration"]) != own]
         with written_aside(self._phase.metrics_path) as aside:
-            aside.write_text("".join(f"{line}\n" for line in [*others, *kept]), encoding="utf-8")
+            aside.write_text("".join(f"{json.dumps(row)}\n" for row in [*others, *self.rows]), encoding="utf-8")
 
     def on_train_begin(self, *_args: Any, **_kwargs: Any) -> None:
         """Say where the phase goes on, and how long it took to come here."""
@@ -86,8 +81,7 @@ class Recorder(TrainerCallback):
             return
         row = self._row(logs)
         self.rows.append(row)
-        with self._phase.metrics_path.open("ab", buffering=0) as file:
-            file.write((json.dumps(row, allow_nan=False) + "\n").encode())
+        append_line(self._phase.metrics_path, row)
         self._gauges.show(row)
         self._progress()
 

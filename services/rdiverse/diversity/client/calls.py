@@ -71,8 +71,10 @@ def score(
 ) -> Call[BatchScore]:
     """Penalties of one batch (at most 8192 items), in its order, against items of iterations < `before_iteration`.
 
-    `penalty` None: the published constants.
+    `penalty` None: the published constants. Raises TypeError for a single text: its characters are no questions.
     """
+    if isinstance(questions, str):
+        raise TypeError("questions: must be a list of questions, not one text")
     header = pb.ScoreHeader(
         run=run,
         before_iteration=before_iteration,
