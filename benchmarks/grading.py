@@ -1,10 +1,11 @@
 """What equality costs: ours against pairwise checks with a symbolic library, on the same answers in one run."""
 
+import json
 import random
 import resource
 import statistics
+import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import combinations
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from benchmarks._graders import first_matches, limited, math_verify, mathruler
+from tests.support.answers import Pair
 
 from rdiverse.grading.pool import GradingPool
 from rdiverse.selfplay.voting import vote
@@ -19,19 +22,27 @@ from rdiverse.selfplay.voting import vote
 QUESTIONS = 512
 SAMPLES = 10
 SEED = 0
+PAIRS = Path(__file__).parent / "grading_pairs.jsonl"
+"""Pairs of answers, their kind and verdict: `tests.support.answers` made them, and a test holds the file to it."""
+DISAGREED = Path(__file__).parent / "grading_disagreed.jsonl"
 
 
 def measure() -> dict[str, Any]:
-    """`grading_cpu_ratio`: CPU-seconds of the library, each answer read once, over ours, processes included.
+    """`grading_cpu_ratio`: CPU-seconds of math-verify, each answer read once, over ours, processes included.
 
-    Also both times, the largest resident memory of our processes, the share of pairs on which the two agree, and the
-    time of a vote on plain integers, which is what the local loop does.
+    `mathruler_cpu_ratio` is that of R-Zero's votes by mathruler. Also the times, the rightness of all three (right, missed,
+    falsely equal), the largest resident memory of our processes, the share of pairs on which math-verify and we agree,
+    and the time of a vote on plain integers, which is what the local loop does.
     """
     questions = list(made_questions(random.Random(SEED)))  # noqa: S311
     ours, peak, mine = _ours(questions)
     library, theirs = _library(questions)
     agree = [a == b for a, b in zip(mine, theirs, strict=True)]
+    ruler = _rule(questions)
     return {
+        "rightness": _rightness(),
+        "mathruler_cpu_ratio": ruler / ours,
+        "mathruler_cpu_seconds": ruler,
         "grading_cpu_ratio": library / ours,
         "grading_cpu_seconds": ours,
         "library_cpu_seconds": library,
@@ -100,7 +111,7 @@ def _ours(questions: list[list[str]]) -> tuple[float, float, list[bool]]:
     before = _cpu_seconds()
     with GradingPool() as pool:
         for answers in questions:
-            vote(answers, pool.equal)
+            vote(answers, pool.classes)
         peak = sum(
             _peak_bytes(child.pid) for child in psutil.Process().children() if "rdiverse.grading.worker" in child.cmdline()
         )
@@ -112,20 +123,43 @@ def _ours(questions: list[list[str]]) -> tuple[float, float, list[bool]]:
 
 def _library(questions: list[list[str]]) -> tuple[float, list[bool]]:
     """CPU-seconds of math-verify on every pair of different answers in both directions, and its decisions."""
-    from math_verify import parse, verify
-
-    warnings.simplefilter("ignore")
     start = time.process_time()
     decisions = []
     for answers in questions:
-        read = {answer: parse(f"${answer}$", parsing_timeout=None) for answer in set(answers)}
-
-        def equal(a: str, b: str, read: dict[str, Any] = read) -> bool:
-            directions = ((read[a], read[b]), (read[b], read[a]))
-            return any([verify(x, y, timeout_seconds=None) for x, y in directions])  # noqa: C419  both are asked
-
-        decisions += _decisions([answers], equal)
+        decisions += _decisions([answers], math_verify())
     return time.process_time() - start, decisions
+
+
+def _rule(questions: list[list[str]]) -> float:
+    """CPU-seconds of R-Zero's votes by mathruler."""
+    equal = mathruler()
+    start = time.process_time()
+    for answers in questions:
+        first_matches(answers, equal)
+    return time.process_time() - start
+
+
+def _rightness() -> dict[str, list[int]]:
+    """Grader -> right, missed and falsely equal pairs of the committed set.
+
+    Prints them by kind, and writes down every pair on which the three disagree.
+    """
+    found = [Pair(**json.loads(line)) for line in PAIRS.read_text("utf-8").splitlines()]
+    with GradingPool() as pool:
+        graders = {"ours": pool.equal, "math-verify": math_verify(), "mathruler": mathruler()}
+        verdicts = [{name: limited(equal, pair.a, pair.b) for name, equal in graders.items()} for pair in found]
+    counts: dict[str, dict[str, list[int]]] = {}
+    for pair, said in zip(found, verdicts, strict=True):
+        for name, equal in said.items():
+            for kind in (pair.kind, "all"):
+                row = counts.setdefault(kind, {}).setdefault(name, [0, 0, 0])
+                row[0 if equal == pair.equal else 1 if pair.equal else 2] += 1
+    print(f"{'':40}" + "".join(f"{name:>24}" for name in graders), file=sys.stderr)
+    for kind, rows in counts.items():
+        print(f"{kind:40}" + "".join(f"{'/'.join(map(str, rows[name])):>24}" for name in graders), file=sys.stderr)
+    rows = [pair._asdict() | said for pair, said in zip(found, verdicts, strict=True) if len(set(said.values())) > 1]
+    DISAGREED.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return counts["all"]
 
 
 def _decisions(questions: list[list[str]], equal: Callable[[str, str], bool]) -> list[bool]:
@@ -138,7 +172,7 @@ def _integer_vote_seconds() -> float:
     with GradingPool() as pool:
         start = time.process_time()
         for answers in questions:
-            vote(answers, pool.equal)
+            vote(answers, pool.classes)
         return (time.process_time() - start) / len(questions)
 
 

@@ -21,6 +21,7 @@ from rdiverse.selfplay.parsing import last_boxed
 SETS = ("gsm8k", "minerva_math", "olympiadbench", "amc23", "aime24")
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 FRACTION = re.compile(r"\\frac\{(-?\d+)\}\{(\d+)\}")
+FULL_WIDTH = str.maketrans({character: chr(ord(character) + 0xFEE0) for character in "0123456789+-=,()<>%:"})
 TERM = r"\\sqrt\s*\{[^{}]*\}|\\pi|[A-Za-z]"
 
 
@@ -74,8 +75,10 @@ def variants(gold: str) -> Iterator[tuple[str, str]]:
     """Other spellings of the same answer."""
     text = bare(gold)
     value = number(text) if (ratio := FRACTION.fullmatch(text)) is None else Fraction(int(ratio[1]), int(ratio[2]))
-    yield "dollars", f"${text}$"
-    yield "full stop", f"{text}."
+    yield from (("around it", around.format(text)) for around in REWRITINGS)
+    yield "full width", text.translate(FULL_WIDTH)
+    if r"\\" not in text:
+        yield "escaped twice", text.replace("\\", r"\\")
     unspaceable = "e" in text.lower() or re.search(r"\d,\d{3}", text)
     yield "spaces", f" {text} " if unspaceable else re.sub(r"([-+=,])", r" \1 ", text)
     yield "spacing commands", re.sub(r"(?<=[)}\]])(?=[(\\[])", r"\\,", text) + r"\ "
@@ -89,6 +92,14 @@ def variants(gold: str) -> Iterator[tuple[str, str]]:
         yield from of_lists(text)
     if "," not in text and not re.search(r"=|\\geqslant", text):
         yield "label", f"x = {text}"
+
+
+REWRITINGS = (
+    "${}$", "$${}$$", r"\({}\)", r"\[{}\]", r"\boxed{{{}}}", r"\fbox{{{}}}", r"\displaystyle {}", r"\large {}",
+    r"\color{{red}}{{{}}}", r"\textcolor{{blue}}{{{}}}", "  {}  ", r"\, {} \,", r"\quad {}", r"~{}~", "{}.", "{}\n", r"{} \\",
+    "= {}", r"\therefore {}", "\u00a0{}\u00a0", r"\enspace {}",
+)  # fmt: skip
+"""What is written around an answer, and does not change it."""
 
 
 def of_fractions(text: str) -> Iterator[tuple[str, str]]:

@@ -1,20 +1,26 @@
 """The majority vote."""
 
 import random
+from collections.abc import Iterable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdiverse.grading.partition import closure
 from rdiverse.selfplay.curriculum import keep
 from rdiverse.selfplay.voting import vote
 
 
-def same(a: str, b: str) -> bool:
-    return a == b
+def same(answers: Iterable[str]) -> list[set[str]]:
+    return [{answer} for answer in answers]
 
 
-def same_number(a: str, b: str) -> bool:
+def equal_numbers(a: str, b: str) -> bool:
     return float(a) == float(b)
+
+
+def same_number(answers: Iterable[str]) -> list[set[str]]:
+    return closure(answers, equal_numbers)
 
 
 def test_the_majority_answers_and_its_share_is_the_self_consistency() -> None:
@@ -33,7 +39,7 @@ def test_equal_answers_vote_together_whatever_their_spelling() -> None:
 def test_equality_is_transitive_within_a_vote() -> None:
     """A check that misses a = c still puts a, b, c into one class when a = b and b = c."""
     pairs = {frozenset("ab"), frozenset("bc")}
-    outcome = vote(["a", "c", "b", "d"], lambda x, y: frozenset((x, y)) in pairs)
+    outcome = vote(["a", "c", "b", "d"], lambda answers: closure(answers, lambda x, y: frozenset((x, y)) in pairs))
     assert outcome.votes == 3
     assert outcome.agrees == (True, True, True, False)
 
@@ -71,7 +77,7 @@ def test_a_pair_is_asked_once_and_identical_spellings_never() -> None:
         asked.append(frozenset((a, b)))
         return False
 
-    vote(["1", "2", "3", "1", "2", "3", "1"], equal)
+    vote(["1", "2", "3", "1", "2", "3", "1"], lambda answers: closure(answers, equal))
     assert sorted(map(sorted, asked)) == [["1", "2"], ["1", "3"], ["2", "3"]]
 
 
@@ -94,7 +100,7 @@ def test_a_vote_is_consistent_with_itself(answers: list[str | None]) -> None:
     outcome = vote(answers, same_number)
     assert sum(outcome.agrees) == outcome.votes <= outcome.boxed == sum(a is not None for a in answers)
     for answer, agrees in zip(answers, outcome.agrees, strict=True):
-        assert agrees == (answer is not None and outcome.answer is not None and same_number(answer, outcome.answer))
+        assert agrees == (answer is not None and outcome.answer is not None and equal_numbers(answer, outcome.answer))
     for answer in answers:
         if answer is not None:
-            assert sum(a is not None and same_number(a, answer) for a in answers) <= outcome.votes
+            assert sum(a is not None and equal_numbers(a, answer) for a in answers) <= outcome.votes

@@ -9,7 +9,7 @@ from rdiverse.grading.algebra import Sum, add, nearly_equal, number, of_atom, op
 from rdiverse.grading.numbers import TooLargeError, factors
 from rdiverse.grading.powers import quotient
 
-_MAX_FACTORIAL = 1000
+_MAX_FACTORIAL = 3000
 _E = "e"
 
 
@@ -26,6 +26,11 @@ def _real_only(function: Callable[[float], float]) -> Callable[[complex], comple
         return complex(function(x.real))
 
     return apply
+
+
+def _double_factorial(x: complex) -> complex:
+    odd = (1 - cmath.cos(cmath.pi * x)) / 4
+    return complex(2 ** (x / 2 + odd) * cmath.pi**-odd * _gamma(x / 2 + 1))
 
 
 def _binomial(n: complex, k: complex) -> complex:
@@ -49,7 +54,9 @@ _OPAQUE: dict[str, Callable[[complex], complex]] = {
     "floor": _real_only(math.floor),
     "ceil": _real_only(math.ceil),
     "factorial": lambda x: _gamma(x + 1),
+    "doublefactorial": _double_factorial,
 }
+_MARKS = {"factorial": "!", "doublefactorial": "!!"}
 
 
 def apply(name: str, *arguments: Sum) -> Sum:
@@ -68,7 +75,7 @@ def apply(name: str, *arguments: Sum) -> Sum:
         sign = _known_sign(argument)
         if sign:
             return scale(argument, Fraction(sign))
-    key = f"({argument.key})!" if name == "factorial" else f"{name}({argument.key})"
+    key = f"({argument.key})" + _MARKS[name] if name in _MARKS else f"{name}({argument.key})"
     return opaque(key, [argument], _OPAQUE[name])
 
 
@@ -83,7 +90,7 @@ def unknown(name: str, *arguments: Sum) -> Sum:
     return opaque(f"{name}({key})", arguments, value)
 
 
-def _exact(name: str, x: Fraction) -> Fraction | int | None:
+def _exact(name: str, x: Fraction) -> Fraction | int | None:  # noqa: PLR0911  one for each function
     if name == "abs":
         return abs(x)
     if name == "floor":
@@ -94,6 +101,10 @@ def _exact(name: str, x: Fraction) -> Fraction | int | None:
         if x.denominator == 1 and 0 <= x <= _MAX_FACTORIAL:
             return math.factorial(int(x))
         raise TooLargeError("a factorial")
+    if name == "doublefactorial":
+        if x.denominator == 1 and -1 <= x <= _MAX_FACTORIAL:
+            return math.prod(range(int(x), 0, -2))
+        raise TooLargeError("a double factorial")
     if x == 0 and name in {"sin", "tan", "asin", "atan", "sinh", "tanh"}:
         return 0
     return 1 if x == 0 and name in {"cos", "sec", "cosh"} else None

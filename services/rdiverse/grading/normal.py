@@ -33,7 +33,7 @@ def normal_form(text: str) -> str:
     if integer is not None:
         return integer
     normal = form(text)
-    written = normal.key.strip('"') if normal.kind == "text" else normal.key
+    written = normal.key.strip('"') if normal.kind == "text" else normal.written
     # Where that reads as something else (words that look like a product), the answer stays as it was given.
     return written if form(written).key == normal.key else text.strip()
 

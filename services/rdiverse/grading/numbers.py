@@ -3,8 +3,8 @@
 from fractions import Fraction
 from functools import lru_cache
 
-MAX_BITS = 6_000
-"""Largest power worked with, about 1,800 digits; an answer has at most 2,000 characters."""
+MAX_BITS = 50_000
+"""Largest power worked with, about 15,000 digits."""
 _TRIAL_LIMIT = 10_000
 _MOST_DECIMAL_BITS = 14_000
 

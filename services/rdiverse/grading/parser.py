@@ -80,8 +80,8 @@ class _Parser:
         spaced_number = self.kind == "number" and self.tokens[self.at].spaced
         fraction = self.peek() == r"\frac" or spaced_number
         before = self.tokens[self.at - 1]
-        if self.kind == "number" and before.kind == "number" and not spaced_number:
-            raise UnreadableError("two numbers in a row")
+        if self.kind == "number" and (before.kind == "name" or (before.kind == "number" and not spaced_number)):
+            raise UnreadableError("a number behind a letter, or right behind a number")
         factor = self.power(depth)
         if spaced_number and before.kind == "number" and self.peek() == "/" and factor[0] == "number":
             self.take()
@@ -89,7 +89,7 @@ class _Parser:
         whole, part = _whole(node), _proper(factor) if fraction and before.kind == "number" else None
         if whole is not None and part is not None:
             return ("number", str(whole + part))
-        if spaced_number and before.kind == "number":
+        if spaced_number and before.kind == "number" and not _are_powers(node, factor):
             raise UnreadableError("two numbers in a row")
         return _times(node, factor)
 
@@ -134,7 +134,11 @@ class _Parser:
     def postfix(self, node: Node) -> Node:
         while self.peek() in {"!", "%", r"\degree"}:
             mark = self.take().value
-            node = ("call", "factorial", node) if mark == "!" else ("percent" if mark == "%" else "degree", node)
+            if mark == "!" and self.peek() == "!":
+                self.take()
+                node = ("call", "doublefactorial", node)
+            else:
+                node = ("call", "factorial", node) if mark == "!" else ("percent" if mark == "%" else "degree", node)
         return node
 
     def group(self, depth: int) -> Node:
@@ -277,6 +281,11 @@ def _negative(node: Node) -> Node:
 def _times(node: Node, factor: Node) -> Node:
     """A product, kept flat: text has more factors than Python has stack."""
     return ("multiply", *(node[1:] if node[0] == "multiply" else (node,)), factor)
+
+
+def _are_powers(node: Node, factor: Node) -> bool:
+    """Whether factors side by side are powers all of them, as in 2^6 3^5 5^4."""
+    return all(part[0] == "power" for part in (*(node[1:] if node[0] == "multiply" else (node,)), factor))
 
 
 def _whole(node: Node) -> int | None:

@@ -86,5 +86,6 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "ln": mpmath.log,
         "log": lambda x, base: mpmath.log(x) / mpmath.log(base),
         "binom": mpmath.binomial,
+        "doublefactorial": mpmath.fac2,
     }
     return {name: getattr(mpmath, name) for name in names} | others

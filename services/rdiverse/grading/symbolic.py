@@ -6,10 +6,12 @@ Asked only in a process that can be killed: the library may run for ever or take
 from typing import Any
 
 from math_verify import LatexExtractionConfig, parse, verify
+from sympy.core.cache import clear_cache
 
 
 def same_latex(a: str, b: str) -> bool:
     """Whether math-verify reads both answers as LaTeX and finds them equal in either direction."""
+    clear_cache()  # what it costs must not depend on what was asked before
     # Plain text is not extracted from: that reader evaluates it as code. The library's own time-outs are off, as they work
     # by signals, which a long multiplication does not see.
     read: list[Any] = [

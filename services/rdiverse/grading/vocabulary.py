@@ -4,18 +4,27 @@ CHARACTERS = {
     "−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "√": r"\sqrt ", "π": r"\pi ",
     "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "±": r"\pm ",
     "∓": r"\mp ", "°": r"\degree ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "λ": r"\lambda ", "ω": r"\omega ",
-    "∅": r"\emptyset ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "′": "'", "’": "'", "£": " ", "€": " ",
+    "∅": r"\emptyset ", "≈": r"\approx ", "∠": r"\angle ", "⁄": "/", "∶": ":", "、": ",", "。": ".", "′": "'", "’": "'",
+    "£": r"\pounds ", "€": r"\euro ", "¥": r"\yuan ", "μ": r"\mu ", "φ": r"\phi ", "δ": r"\delta ", "γ": r"\gamma ",
 }  # fmt: skip
 """Characters and how LaTeX spells them."""
 
-LETTER_FONTS = frozenset([r"\mathbf", r"\mathit", r"\mathcal", r"\mathbb", r"\mathsf", r"\mathrm", r"\operatorname"])
+CHINESE = {
+    "千克": "kg", "公斤": "kg", "毫克": "mg", "克": "g", "吨": "tonne", "千米": "km", "公里": "km", "厘米": "cm", "毫米": "mm",
+    "分米": "dm", "米": "m", "毫升": "mL", "升": "L", "分钟": "min", "小时": "h", "秒": "s", "天": "day", "年": "year",
+    "元": "yuan", "度": "degree", "平方": "square ", "立方": "cubic ",
+}  # fmt: skip
+"""Units in Chinese, the longer before those that they hold."""
+
+LETTER_FONTS = frozenset([
+    r"\mathbf", r"\mathit", r"\mathcal", r"\mathbb", r"\mathsf", r"\mathtt", r"\mathrm", r"\operatorname",
+])  # fmt: skip
 """Commands that leave a single letter or a function name what it is."""
 FONTS = LETTER_FONTS | {r"\text", r"\textrm", r"\textbf", r"\textit", r"\mbox"}
 """Commands whose argument is text."""
 
 SYNONYMS = {
-    "inf": r"\infty", "infinity": r"\infty", "oo": r"\infty", r"\cdots": r"\dots", r"\ldots": r"\dots",
+    "inf": r"\infty", "...": r"\dots", "infinity": r"\infty", "oo": r"\infty", r"\cdots": r"\dots", r"\ldots": r"\dots",
     r"\times": "*", r"\cdot": "*", r"\ast": "*", r"\div": "/", "**": "^", r"\leq": r"\le", r"\geq": r"\ge",
     r"\leqslant": r"\le", r"\geqslant": r"\ge", "<=": r"\le", ">=": r"\ge", r"\lt": "<", r"\gt": ">", r"\neq": r"\ne",
     "!=": r"\ne", r"\%": "%",

@@ -22,6 +22,9 @@ from rdiverse.runs.lifeline import watch_lifeline
 
 MEMORY_BYTES = 2 << 30
 """Address space of a worker: what needs more is unequal."""
+MAX_CALLS = 1_000_000
+"""Calls of Python functions that a question may take, about a second: unlike seconds, they do not depend on the machine. A
+process that has used them up ends, as it would if its time were up; a library might catch an error."""
 GRACE_SECONDS = 1.0
 """How long after a question's time on the clock the kernel ends a worker that its parent did not."""
 
@@ -66,10 +69,21 @@ def _loaded(kind: str) -> Check:
 
 
 def _answer(check: Check, a: Any, b: Any) -> str:
+    left = MAX_CALLS
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os._exit(1)
+
+    sys.settrace(count)  # as it gives no function for lines, it is called for calls alone
     try:
         return "1" if check(a, b) else "0"
     except Exception as error:  # noqa: BLE001  a library may fail in any way, and that is an answer
         return type(error).__name__
+    finally:
+        sys.settrace(None)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class CountedVote(NamedTuple):
     answers: tuple[str | None, ...]
     """The boxed answer of each sample."""
     timeouts: int
-    """Comparisons in this vote that timed out."""
+    """Comparisons in this vote that a time-out decided."""
 
 
 class VoteCounter:
@@ -57,6 +57,6 @@ class VoteCounter:
     def _vote(self, texts: Sequence[str], drop_unboxed: bool) -> CountedVote:
         before = self._pool.timeouts
         answers = tuple(last_boxed(text) for text in texts)
-        outcome = vote(answers, self._pool.equal, drop_unboxed)
+        outcome = vote(answers, self._pool.classes, drop_unboxed)
         answer = None if outcome.answer is None else normal_form(outcome.answer)
         return CountedVote(outcome, answer, answers, self._pool.timeouts - before)
