@@ -45,7 +45,7 @@ def _without_helm(found: Object) -> Object:
     """What Helm says about itself belongs to no object that Helm does not keep."""
     text = yaml.safe_dump(found, sort_keys=False, width=10_000)
     found = yaml.safe_load(_HELM_LINES.sub("", text))
-    if found["kind"] == "ConfigMap":
+    if found["kind"] == "ConfigMap" and "data" in found:
         found["data"] = {key: _HELM_LINES.sub("", value) for key, value in found["data"].items()}
     if not found["metadata"].get("annotations", True):
         del found["metadata"]["annotations"]

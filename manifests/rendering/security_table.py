@@ -36,7 +36,9 @@ def rbac_rows(objects: list[Object]) -> list[tuple[str, str, str, str, str]]:
         who = ", ".join(bound.get((each["kind"], name), ["nobody"]))
         for rule in each["rules"]:
             for group in rule["apiGroups"]:
-                rows += [(who, f"{each['kind']} {name}", group, what, ", ".join(rule["verbs"])) for what in rule["resources"]]
+                only = "".join(f" {one}" for one in rule.get("resourceNames", []))
+                resources = [what + only for what in rule["resources"]]
+                rows += [(who, f"{each['kind']} {name}", group, what, ", ".join(rule["verbs"])) for what in resources]
     return rows
 
 

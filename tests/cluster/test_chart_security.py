@@ -11,6 +11,7 @@ RIGHTS = {
     ("kubeflow.org", "pytorchjobs"): {"get", "list", "watch", "create", "delete"},
     ("serving.kserve.io", "inferenceservices"): {"get", "list", "watch", "create", "patch", "delete"},
     ("", "services"): {"get", "create", "delete"},
+    ("", "configmaps rdiverse-claims"): {"get", "patch"},
     ("", "pods"): {"get", "list", "watch"},
     ("", "pods/log"): {"get"},
     ("", "events"): {"list"},

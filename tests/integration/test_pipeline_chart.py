@@ -22,6 +22,7 @@ every_release = pytest.mark.parametrize("release", RELEASES)
 VERBS = {
     "inferenceservices": {"get", "list", "create", "patch", "delete"},
     "services": {"create", "delete"},
+    "configmaps": {"get", "patch"},
     "pytorchjobs": {"get", "list", "watch", "create", "delete"},
     "pods": {"list"},
     "pods/log": {"get"},

@@ -11,7 +11,17 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from tests.support.cluster_api import STOP, Kubelet, Pod, Release, says_its_weights, serving_release
+from tests.support.cluster_api import (
+    CONFIG_MAPS,
+    INFERENCE,
+    SERVICES,
+    STOP,
+    Kubelet,
+    Pod,
+    Release,
+    says_its_weights,
+    serving_release,
+)
 from tests.support.cluster_target import coder, free_port, target, with_coder, write_settings
 from tests.support.testdata import crds
 from tests.support.training_cluster import faults
@@ -234,6 +244,7 @@ def test_two_runs_share_the_coder_and_neither_takes_it_from_the_other(tmp_path: 
         there.ensure_serving("curate", 1, {})
         here.ensure_serving("train-solver", 1, {})
         assert len(weights_served(kubelet, "r-coder")) == 1, "the other run needs it"
+        assert release.kept[CONFIG_MAPS]["r-claims"]["data"] == {"coder": '{"one": 0, "two": 1}'}
         there.ensure_serving("train-solver", 1, {})
         assert release.inference("r-coder")["metadata"]["annotations"][STOP] == "true"
         there.finish()
@@ -243,6 +254,24 @@ def test_two_runs_share_the_coder_and_neither_takes_it_from_the_other(tmp_path: 
             "annotations" not in release.inference("r-coder")["metadata"]
             or not release.inference("r-coder")["metadata"]["annotations"]
         )
+        assert release.kept[CONFIG_MAPS]["r-claims"]["data"] == {}
+
+
+def test_without_a_place_for_claims_nothing_is_scaled(tmp_path: Path) -> None:
+    with cluster(tmp_path) as (release, _, here):
+        release.kept[CONFIG_MAPS].clear()
+        with pytest.raises(StepError, match=r"ConfigMap r-claims does not exist.*run `helm upgrade`"):
+            here.ensure_serving("train-solver", 1, {})
+
+
+def test_nothing_is_noted_on_an_inference_service(tmp_path: Path) -> None:
+    """KServe copies annotations into the pods: a note there restarts every replica."""
+    with cluster(tmp_path) as (release, _, here):
+        here.ensure_serving("train-challenger", 1, {"solver": FIRST})
+        here.ensure_serving("evaluate", 1, {"solver": SECOND})
+        for name in ("r-one-solver", "r-coder"):
+            annotations = release.inference(name)["metadata"].get("annotations") or {}
+            assert not [key for key in annotations if key.startswith("rdiverse.dev/")]
 
 
 def test_the_api_server_may_be_away_for_moments(tmp_path: Path) -> None:
@@ -271,7 +300,8 @@ def test_the_end_stops_what_runs_and_gives_the_coder_back(tmp_path: Path) -> Non
         here.ensure_serving("evaluate", 0, {"solver": FIRST})
         assert here.finish() == ["PyTorchJob running", "InferenceService r-one-solver"]
         assert sorted(release.jobs) == ["done", "other"], "what has ended is kept for whoever looks, what is another's too"
-        assert list(release.kept.values()) == [{}, {"r-coder": release.inference("r-coder")}]
+        assert release.kept[SERVICES] == {}
+        assert list(release.kept[INFERENCE]) == ["r-coder"]
         deadline = time.monotonic() + 5
         while not weights_served(kubelet, "r-coder") and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -287,6 +317,7 @@ def test_no_verb_is_needed_but_those_of_the_role(tmp_path: Path) -> None:
     assert release.verbs <= {
         *(("inferenceservices", verb) for verb in ("get", "list", "create", "patch", "delete")),
         *(("services", verb) for verb in ("create", "delete")),
+        *(("configmaps", verb) for verb in ("get", "patch")),
         *(("pytorchjobs", verb) for verb in ("get", "list", "watch", "create", "delete")),
         ("pods", "list"),
         ("pods/log", "get"),

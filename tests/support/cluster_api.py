@@ -1,7 +1,7 @@
 """The rest of a small cluster behind the API server of `training_cluster`: InferenceServices, Services and their pods.
 
-`Kubelet` plays KServe and the nodes: it lets pods come and go as the InferenceServices say, one at a time where their
-template changes, and starts whatever it is given in each of them, on a loopback address of its own.
+`Kubelet` plays KServe and the nodes, as tests/cluster/live sees them: it lets pods come and go as the InferenceServices
+say, and starts whatever it is given in each of them, on a loopback address of its own.
 """
 
 import json
@@ -24,6 +24,7 @@ SERVICES = "/api/v1/namespaces/ns/services"
 INFERENCE = "/apis/serving.kserve.io/v1beta1/namespaces/ns/inferenceservices"
 JOBS = "/apis/kubeflow.org/v1/namespaces/ns/pytorchjobs"
 PODS = "/api/v1/namespaces/ns/pods"
+CONFIG_MAPS = "/api/v1/namespaces/ns/configmaps"
 STOP = "serving.kserve.io/stop"
 
 
@@ -32,7 +33,8 @@ class Release(Cluster):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: dict[str, dict[str, dict[str, Any]]] = {SERVICES: {}, INFERENCE: {}}
+        claims = {"metadata": {"name": "r-claims", "labels": {}, "resourceVersion": "1"}}
+        self.kept: dict[str, dict[str, dict[str, Any]]] = {SERVICES: {}, INFERENCE: {}, CONFIG_MAPS: {"r-claims": claims}}
         self.writes: list[tuple[str, str, str]] = []
         """Every change that was asked for and made: verb, plural, name."""
         self.verbs: set[tuple[str, str]] = set()
@@ -94,7 +96,7 @@ class _ReleaseHandler(_Handler):
 
     def _where(self) -> tuple[str, str]:
         path = urlparse(self.path).path
-        for base in (SERVICES, INFERENCE):
+        for base in (SERVICES, INFERENCE, CONFIG_MAPS):
             if path == base or path.startswith(base + "/"):
                 return base, path.removeprefix(base).strip("/")
         return "", ""
@@ -147,7 +149,8 @@ class _ReleaseHandler(_Handler):
         base, name = self._where()
         if self._down():
             return
-        assert self.headers["Content-Type"] == "application/merge-patch+json"
+        strategic = base == CONFIG_MAPS  # of their fields no list is merged: it is the same
+        assert self.headers["Content-Type"] == f"application/{'strategic-' if strategic else ''}merge-patch+json"
         patch, kept = json.loads(self.rfile.read(int(self.headers["Content-Length"]))), self.cluster.kept[base]
         if name not in kept:
             self._status(404, f"{name} not found")
@@ -228,7 +231,10 @@ class Kubelet:
         stopped = service is None or (service["metadata"].get("annotations") or {}).get(STOP) == "true"
         count = 0 if stopped else predictor.get("minReplicas", 1)
         arguments = predictor["containers"][0]["args"] if service else []
-        template = json.dumps([predictor.get("annotations"), arguments])
+        # KServe copies labels and annotations, all but its own stop annotation, into the pod template.
+        metadata = service["metadata"] if service else {}
+        notes = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != STOP}
+        template = json.dumps([notes, metadata.get("labels"), predictor.get("annotations"), arguments])
         for pod in [pod for pod in pods if pod.ended and time.monotonic() - pod.ended > 0.2]:
             pods.remove(pod)
             self.release.change(lambda pod=pod: self.release.pods.pop(pod.name, None))
@@ -236,10 +242,11 @@ class Kubelet:
         for pod in living[count:]:
             self._end(pod)
         living = living[:count]
-        old = [pod for pod in living if pod.template != template and not self.deaf(pod)]
-        if old and len(living) == count and len(pods) == count:
-            self._end(old[0])  # no surge: the new one comes when this one is gone
-        elif len(pods) < count:
+        old = [pod for pod in pods if pod.template != template and not self.deaf(pod)]
+        for pod in old:  # strategy Recreate: new ones come when all old ones are gone
+            if pod.ended is None:
+                self._end(pod)
+        if not old and len(living) < count:  # of one template, nobody waits for a pod that is being ended
             pods.append(self._begin(name, predictor, template, arguments))
         self.most[name] = max(self.most.get(name, 0), len(pods))
 

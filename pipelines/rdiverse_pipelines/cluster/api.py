@@ -72,6 +72,23 @@ class Api:
         """InferenceServices by their labels."""
         return self._listed(KSERVE, INFERENCE_SERVICES, selector)
 
+    def config_map(self, name: str) -> tuple[str, dict[str, str]] | None:
+        """ResourceVersion and data of a ConfigMap, or None."""
+        found: Any = self._ask(
+            f"read ConfigMap {name}",
+            lambda: self.core_api.read_namespaced_config_map(name, self.namespace, _request_timeout=SECONDS),
+        )
+        return None if found is None else (found.metadata.resource_version, dict(found.data or {}))
+
+    def patch_config_map(self, name: str, version: str, data: dict[str, str | None]) -> None:
+        """Set keys of a ConfigMap (None: take away). Raises ConflictError when it is no longer of this resourceVersion."""
+        body = {"metadata": {"resourceVersion": version}, "data": data}
+        self._ask(
+            f"change ConfigMap {name}",
+            lambda: self.core_api.patch_namespaced_config_map(name, self.namespace, body, _request_timeout=SECONDS),
+            may_miss=False,
+        )
+
     def create_service(self, body: Object) -> None:
         """Create a Service. Raises ConflictError when one of that name exists."""
         self._ask(

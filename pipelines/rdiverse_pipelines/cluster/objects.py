@@ -1,7 +1,6 @@
 """The objects that a run creates, from the chart's templates. Pure: nothing here talks to the cluster."""
 
 import hashlib
-import json
 import re
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from rdiverse_pipelines.policy import Policy
 ROLE_LABEL = "rdiverse.dev/role"
 WEIGHTS = "rdiverse.dev/weights"
 """Annotation of the pods: a change of weights is a change of the pod template."""
-SERVED = "rdiverse.dev/served"
-"""Annotation of the InferenceService: the weights that every replica has reported; they come back when newer ones fail."""
 STOP = "serving.kserve.io/stop"
 LONGEST_NAME = 45
 """KServe appends -predictor, and the pods' names have endings of their own."""
@@ -120,18 +117,3 @@ def scaled(count: int) -> Object:
         "metadata": {"annotations": {STOP: None}},
         "spec": {"predictor": {"minReplicas": count, "maxReplicas": count}},
     }
-
-
-def served(service: Object) -> tuple[str, str] | None:
-    """Path and version that every replica of an InferenceService has reported last; None when none ever did."""
-    text = annotations(service).get(SERVED)
-    if not text:
-        return None
-    value = json.loads(text)
-    return value["path"], value["version"]
-
-
-def served_patch(policy: Policy) -> Object:
-    """The patch that puts reported weights on record."""
-    value = json.dumps({"path": str(policy.path), "version": policy.version})
-    return {"metadata": {"annotations": {SERVED: value}}}

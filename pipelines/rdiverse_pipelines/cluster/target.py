@@ -13,7 +13,7 @@ from rdiverse.training.launch.pytorchjob import FAILED, SUCCEEDED, condition
 from rdiverse_pipelines.cluster.api import Api
 from rdiverse_pipelines.cluster.objects import RunObjects, replicas, scaled, selector
 from rdiverse_pipelines.cluster.replicas import ServerPods, wait_until_gone, wait_until_served
-from rdiverse_pipelines.cluster.serving import serve_policy, server_of
+from rdiverse_pipelines.cluster.serving import forget_served, serve_policy, server_of
 from rdiverse_pipelines.cluster.settings import ReleaseSettings
 from rdiverse_pipelines.cluster.shared import claim_replicas, managed, shared_server
 from rdiverse_pipelines.policy import Policy
@@ -94,6 +94,7 @@ class ClusterTarget:
             stopped.append(f"InferenceService {service['metadata']['name']}")
         for role in POLICY_ROLES:
             self._api.delete_service(self._objects.headless(role))
+            forget_served(self._objects.folder, role)
         for name in managed(self._objects):
             claim_replicas(self._api, self._objects, name, None, grow=True)
         note_holding(self._objects.folder, REST, 0, 0)

@@ -86,5 +86,15 @@ def test_a_new_template_waits_for_the_old_pod_to_be_gone(tmp_path: Path) -> None
         until(lambda: set(coders(space)) - {old}, "the new pod")
 
 
+def test_a_note_on_an_inference_service_restarts_its_pods(tmp_path: Path) -> None:
+    """Why runs write none."""
+    with namespace("restricted") as space:
+        space.helm("install", RELEASE, str(CHART), *set_values(tmp_path, "cpu"))
+        [old] = until(lambda: coders(space), "a pod")
+        service = ("inferenceservice", f"{RELEASE}-coder", "--type", "merge", "--patch")
+        space.kubectl("patch", *service, '{"metadata": {"annotations": {"rdiverse.dev/note": "x"}}}')
+        until(lambda: set(coders(space)) - {old}, "another pod")
+
+
 def coders(space: Space) -> Object:
     return {name: uid for name, uid in pods(space).items() if name.startswith(CODER)}
