@@ -86,14 +86,8 @@ class Running:
         self.loop = asyncio.get_running_loop()
         self.serving = Serving("127.0.0.1:0", 0, **self._options)
         self.model = Model()
-        self.serving.add(
-            pb.DESCRIPTOR.services_by_name["ModelControlService"], add_ModelControlServiceServicer_to_server, self.model
-        )
-        self.serving.add(
-            solver_pb2.DESCRIPTOR.services_by_name["SolverService"],
-            solver_pb2_grpc.add_SolverServiceServicer_to_server,
-            Solver(),
-        )
+        self.serving.add(pb.DESCRIPTOR, add_ModelControlServiceServicer_to_server, self.model)
+        self.serving.add(solver_pb2.DESCRIPTOR, solver_pb2_grpc.add_SolverServiceServicer_to_server, Solver())
         await self.serving.start()
         self.address = f"127.0.0.1:{self.serving.port}"
         self._begun.set()

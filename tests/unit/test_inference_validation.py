@@ -38,7 +38,7 @@ FINE = [Prompt(user="x")]
 def test_sampling_out_of_range_is_named(sampling, field):
     with pytest.raises(InvalidFieldError) as caught:
         validation.read_sampling(sampling, DEFAULTS)
-    assert caught.value.violation.field == f"sampling.{field}"
+    assert caught.value.violations[0].field == f"sampling.{field}"
 
 
 def test_what_is_left_out_takes_the_roles_default():
@@ -75,7 +75,7 @@ def test_what_is_left_out_takes_the_roles_default():
 def test_the_field_that_breaks_its_rule_is_named(read, message, field):
     with pytest.raises(InvalidFieldError) as caught:
         read(message, DEFAULTS)
-    assert caught.value.violation.field == field
+    assert caught.value.violations[0].field == field
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_request_becomes_what_an_engine_understands():
 def test_a_problem_names_the_field(problem, field):
     with pytest.raises(InvalidFieldError) as caught:
         validation.check_chunk(ProblemChunk(problems=[Problem(index=5, question="fine"), problem]), {3})
-    assert caught.value.violation.field == field
+    assert caught.value.violations[0].field == field
 
 
 def test_a_chunk_holds_1_to_1024_problems_whose_indices_are_new_in_the_call():
@@ -153,7 +153,7 @@ def test_embed_and_load_name_the_field():
     ]:
         with pytest.raises(InvalidFieldError) as caught:
             check(request_)
-        assert caught.value.violation.field == field
+        assert caught.value.violations[0].field == field
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdiverse.training.launch.api_errors import error_message
+
 HEALTH = "/apis/v2beta1/healthz"
 SECONDS = 10.0
 INSTALL = (
@@ -43,7 +45,9 @@ class Endpoint:
         except urllib3.exceptions.SSLError as error:
             raise EndpointError(f"{self.url}: its certificate is not trusted ({error}). Give its CA with --ca-file") from error
         except urllib3.exceptions.HTTPError as error:
-            raise EndpointError(f"{self.url}: Kubeflow Pipelines cannot be reached: {_plain(error)}. {INSTALL}") from error
+            raise EndpointError(
+                f"{self.url}: Kubeflow Pipelines cannot be reached: {error_message(error)}. {INSTALL}"
+            ) from error
         if answer.status in {301, 302, 303, 307, 401, 403}:
             what = "the token was refused: it has expired, or is for something else" if self.token else "it asks for a token"
             raise EndpointError(f"{self.url}: {what} (HTTP {answer.status}). {NEW_TOKEN}")
@@ -66,15 +70,6 @@ class Endpoint:
 
 def refused(what: str, error: Exception) -> EndpointError:
     """What Kubeflow Pipelines said when it would not do something."""
-    body = getattr(error, "body", None)
-    try:
-        said = str(json.loads(body)["message"]) if body else ""
-    except (ValueError, KeyError, TypeError):
-        said = ""
     status = getattr(error, "status", None)
     hint = f" {NEW_TOKEN}" if status in {401, 403} else ""
-    return EndpointError(f"Kubeflow Pipelines does not {what}: {said or _plain(error)}.{hint}")
-
-
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return EndpointError(f"Kubeflow Pipelines does not {what}: {error_message(error)}.{hint}")

@@ -86,27 +86,22 @@ class Caller:
 
     def once(self, method: str, call: Callable[[float], T], timeout: float) -> T:
         """Call `call(timeout)` one time. Raises RpcFailure."""
-        try:
-            return call(timeout)
-        except grpc.RpcError as error:
-            raise RpcFailure(method, self.address, error) from None
+        [answer] = self.stream(method, lambda seconds: iter([call(seconds)]), timeout)
+        return answer
 
     def idempotent(self, method: str, call: Callable[[float], T], timeout: float) -> T:
         """Call `call(seconds left)`, again after UNAVAILABLE for at most `retry_seconds` and never past `timeout`.
 
         Only for calls that change nothing or may be made twice. Raises RpcFailure.
         """
-        begin, backoff = time.monotonic(), Backoff(min(timeout, self._retry_seconds))
-        while True:
-            try:
-                return self.once(method, call, timeout - (time.monotonic() - begin))
-            except RpcFailure as failure:
-                time.sleep(backoff.pause_after(failure))
+        [answer] = self.stream_idempotent(method, lambda seconds: iter([call(seconds)]), timeout)
+        return answer
 
     def stream(self, method: str, call: Callable[[float], Iterator[T]], timeout: float) -> Iterator[T]:
         """Give the responses of `call(timeout)`, not retried. Closing the iterator cancels the call. Raises RpcFailure."""
-        responses = call(timeout)
+        responses: Iterator[T] | None = None
         try:
+            responses = call(timeout)
             yield from responses
         except grpc.RpcError as error:
             raise RpcFailure(method, self.address, error) from None

@@ -1,7 +1,6 @@
 """The one error hierarchy of the servers, and how an error looks on the wire."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -15,15 +14,6 @@ DOMAIN = "rdiverse"
 _PREFIX = "ERROR_REASON_"
 
 
-@dataclass(frozen=True)
-class FieldViolation:
-    """A field of the request that breaks its rule."""
-
-    field: str
-    """Dotted path in the request, as in `sampling.temperature` or `prompts[3].user`."""
-    message: str
-
-
 class ServiceError(Exception):
     """What a servicer raises for an error that the caller is to understand. Anything else becomes INTERNAL without its text."""
 
@@ -33,15 +23,17 @@ class ServiceError(Exception):
         reason: ErrorReason.ValueType,
         message: str,
         *,
-        violation: FieldViolation | None = None,
+        field: str = "",
+        fault: str = "",
         retry_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
+        """`fault`: what is wrong with `field`, a dotted path in the request, as in `prompts[3].user`."""
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.message = message
-        self.violation = violation
+        self.violations = [error_details_pb2.BadRequest.FieldViolation(field=field, description=fault)] if field else []
         self.retry_seconds = retry_seconds
         self.metadata = dict(metadata or {})
 
@@ -49,9 +41,8 @@ class ServiceError(Exception):
         """google.rpc.Status with an ErrorInfo, and BadRequest and RetryInfo where there is something to say."""
         info = error_details_pb2.ErrorInfo(reason=reason_name(self.reason), domain=DOMAIN, metadata=self.metadata)
         packed = [_packed(info)]
-        if self.violation is not None:
-            fault = {"field": self.violation.field, "description": self.violation.message}
-            packed.append(_packed(error_details_pb2.BadRequest(field_violations=[fault])))
+        if self.violations:
+            packed.append(_packed(error_details_pb2.BadRequest(field_violations=self.violations)))
         if self.retry_seconds is not None:
             delay = Duration()
             delay.FromNanoseconds(int(self.retry_seconds * 1e9))
@@ -65,7 +56,7 @@ class InvalidFieldError(ServiceError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(
             grpc.StatusCode.INVALID_ARGUMENT, ErrorReason.ERROR_REASON_INVALID_FIELD, f"{field}: {message}",
-            violation=FieldViolation(field, message),
+            field=field, fault=message,
         )  # fmt: skip
 
 

@@ -77,13 +77,13 @@ class Serving:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {listen}: the address is taken or not this machine's") from error
 
-    def add(self, descriptor: Any, add_to_server: Callable[[_S, Any], None], servicer: _S) -> None:
-        """Add a service by its descriptor, its generated adder and its servicer.
+    def add(self, file: Any, add_to_server: Callable[[_S, Any], None], servicer: _S) -> None:
+        """Add the one service of a proto file by the file's descriptor, its generated adder and its servicer.
 
-        The descriptor is `x_pb2.DESCRIPTOR.services_by_name["XService"]`, the adder `add_XServiceServicer_to_server`.
+        The descriptor is `x_pb2.DESCRIPTOR`, the adder `add_XServiceServicer_to_server`.
         """
         add_to_server(servicer, self.server)
-        self._services.append(descriptor.full_name)
+        self._services += [service.full_name for service in file.services_by_name.values()]
 
     async def start(self) -> None:
         """Begin to answer: alive, not ready yet. Raises OSError when the metrics port is taken."""

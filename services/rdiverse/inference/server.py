@@ -74,19 +74,15 @@ async def started(
 
 
 def _add_services(serving: Serving, host: ModelHost, stack: contextlib.AsyncExitStack) -> None:
-    services = language_model_pb2.DESCRIPTOR.services_by_name
-    serving.add(services["LanguageModelService"], add_LanguageModelServiceServicer_to_server, LanguageModelServicer(host))
-    services = model_control_pb2.DESCRIPTOR.services_by_name
-    serving.add(services["ModelControlService"], add_ModelControlServiceServicer_to_server, ModelControlServicer(host))
+    serving.add(language_model_pb2.DESCRIPTOR, add_LanguageModelServiceServicer_to_server, LanguageModelServicer(host))
+    serving.add(model_control_pb2.DESCRIPTOR, add_ModelControlServiceServicer_to_server, ModelControlServicer(host))
     serving.server.add_generic_rpc_handlers((OpenInference(host),))
     if host.role == Role.CHALLENGER:
-        services = challenger_pb2.DESCRIPTOR.services_by_name
-        serving.add(services["ChallengerService"], add_ChallengerServiceServicer_to_server, ChallengerServicer(host))
+        serving.add(challenger_pb2.DESCRIPTOR, add_ChallengerServiceServicer_to_server, ChallengerServicer(host))
     if host.role == Role.SOLVER:
         counter = VoteCounter(stack.enter_context(GradingPool(workers=1, timeout=2.0)))
         stack.callback(counter.close)
-        services = solver_pb2.DESCRIPTOR.services_by_name
-        serving.add(services["SolverService"], add_SolverServiceServicer_to_server, SolverServicer(host, counter))
+        serving.add(solver_pb2.DESCRIPTOR, add_SolverServiceServicer_to_server, SolverServicer(host, counter))
 
 
 def make_engine(host: ModelHost) -> Engine:

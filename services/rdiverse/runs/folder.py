@@ -1,64 +1,36 @@
 """Where each file of a run stands."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
 class RunFolder:
     """`<workspace>/runs/<run id>/`."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.run_id = root.name
+        """The run's name, which is also the name of its memory."""
+        self.config = root / "config.yaml"
+        """The resolved configuration."""
+        self.lock = root / "lock"
+        """Held by the one command that works in this folder."""
+        self.events = root / "events.jsonl"
+        """Progress, one JSON object a line."""
+        self.metrics = root / "metrics.jsonl"
+        """Figures of every training step, one JSON object a line."""
+        self.summary = root / "summary.json"
+        """The figures of every iteration."""
+        self.report = root / "report.html"
+        """The page that shows them."""
+        self.logs = root / "logs"
+        """What each process printed."""
+        self.memory = root / "memory"
+        """Milvus Lite's data."""
 
     @classmethod
     def of(cls, workspace: Path, run_id: str) -> "RunFolder":
         """The folder of a run in a workspace."""
         return cls(workspace.resolve() / "runs" / run_id)
-
-    @property
-    def run_id(self) -> str:
-        """The run's name, which is also the name of its memory."""
-        return self.root.name
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.root / "config.yaml"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the one command that works in this folder."""
-        return self.root / "lock"
-
-    @property
-    def events(self) -> Path:
-        """Progress, one JSON object a line."""
-        return self.root / "events.jsonl"
-
-    @property
-    def metrics(self) -> Path:
-        """Figures of every training step, one JSON object a line."""
-        return self.root / "metrics.jsonl"
-
-    @property
-    def summary(self) -> Path:
-        """The figures of every iteration."""
-        return self.root / "summary.json"
-
-    @property
-    def report(self) -> Path:
-        """The page that shows them."""
-        return self.root / "report.html"
-
-    @property
-    def logs(self) -> Path:
-        """What each process printed."""
-        return self.root / "logs"
-
-    @property
-    def memory(self) -> Path:
-        """Milvus Lite's data."""
-        return self.root / "memory"
 
     def iteration(self, t: int) -> Path:
         """Tables and figures of one iteration (0: the base model)."""

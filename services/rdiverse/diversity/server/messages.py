@@ -77,10 +77,7 @@ def stats_response(ledger: Ledger) -> pb.GetStatsResponse:
 
 def memory_item(record: Record) -> pb.MemoryItem:
     """A remembered item."""
-    return pb.MemoryItem(
-        question=record.question, program=record.program, answer=record.answer, share=record.share,
-        iteration=record.iteration, index=record.index,
-    )  # fmt: skip
+    return pb.MemoryItem(**vars(record))
 
 
 def _constants(penalty: pb.Penalty) -> PenaltyConstants:

@@ -91,7 +91,7 @@ async def _serve(
     else:
         servicer = DiversityServicer(sam, memory, tokens)
     serving = Serving(listen, metrics_port, limits=LIMITS, interceptors=[TokenInterceptor(tokens)] if tokens else [])
-    serving.add(diversity_pb2.DESCRIPTOR.services_by_name["DiversityService"], add_DiversityServiceServicer_to_server, servicer)
+    serving.add(diversity_pb2.DESCRIPTOR, add_DiversityServiceServicer_to_server, servicer)
     await serving.start()
     watch = asyncio.create_task(_watch(serving, memory, claims=not writer_address))
     watch.add_done_callback(lambda _: serving.ask_to_stop())

@@ -1,7 +1,7 @@
 """The field rules of diversity.proto, in one place. Every fault names its field."""
 
-import math
 import re
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ MAX_ITERATION = 1000
 MAX_DIMENSION = 32_768
 MAX_REPLAY = 1_000_000
 MAX_NEIGHBORS = 100
+
+N = TypeVar("N", int, float)
 
 _RUN = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -40,8 +42,8 @@ def digest(field: str, value: str) -> str:
     return value
 
 
-def between(field: str, value: int, least: int, most: int) -> int:
-    """A bounded integer."""
+def between(field: str, value: N, least: N, most: N) -> N:
+    """A bounded number; no NaN."""
     if not least <= value <= most:
         raise InvalidFieldError(field, f"must be {least} to {most}, not {value}")
     return value
@@ -63,13 +65,6 @@ def representation(field: str, value: int) -> Representation:
     if value in (pb.REPRESENTATION_UNSPECIFIED, pb.REPRESENTATION_PROGRAM):
         return Representation.PROGRAM
     raise InvalidFieldError(field, f"must be a Representation, not {value}")
-
-
-def number(field: str, value: float, least: float, most: float) -> float:
-    """A bounded, finite number."""
-    if not math.isfinite(value) or not least <= value <= most:
-        raise InvalidFieldError(field, f"must be {least:g} to {most:g}, not {value:g}")
-    return value
 
 
 def text(field: str, value: str, least: int = 0) -> str:
@@ -108,5 +103,5 @@ def item(field: str, value: pb.Item) -> Embeddable:
 def committed_item(field: str, value: pb.Item) -> Embeddable:
     """As `item`, with the fields that only a commit reads."""
     text(f"{field}.answer", value.answer)
-    number(f"{field}.share", value.share, 0, 1)
+    between(f"{field}.share", value.share, 0, 1)
     return item(field, value)

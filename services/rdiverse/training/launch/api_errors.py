@@ -31,4 +31,4 @@ def error_message(error: BaseException) -> str:
     if body:
         with contextlib.suppress(ValueError, TypeError, KeyError, yaml.YAMLError):
             return str(yaml.safe_load(body)["message"])
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,8 +1,10 @@
 """What a trainer is told, as a file: the same for a child process and for a pod that shares the run's folder."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from rdiverse.runs.files import write_json
 from rdiverse.selfplay.roles import Role
@@ -58,7 +60,7 @@ class Phase:
 
     def save(self) -> Path:
         """Write the phase to `file`, for the trainer."""
-        write_json(self.file, {name: _plain(value) for name, value in asdict(self).items()})
+        write_json(self.file, TypeAdapter(Phase).dump_python(self, mode="json"))
         return self.file
 
     @classmethod
@@ -68,10 +70,4 @@ class Phase:
         known = {field.name for field in fields(cls)}
         if not isinstance(data, dict) or set(data) != known:
             raise ValueError(f"{path}: is not a training phase")
-        paths = ("config_path", "model", "output", "resume_dir", "log_path", "metrics_path", "events_path", "dataset")
-        data |= {name: Path(data[name]) for name in paths if data[name] is not None}
-        return cls(**data | {"role": Role(data["role"])})
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
+        return TypeAdapter(cls).validate_python(data)
