@@ -1,14 +1,17 @@
-"""Draws a run's progress: bars on a terminal, plain lines in a log."""
+"""Draws a run's progress: bars with an estimate on a terminal, a line a minute in a log."""
 
+import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rdiverse.config import RunConfig
 from rdiverse.runs.events import Event
 from rdiverse.runs.folder import RunFolder
+
+SECONDS_A_LINE = 60.0
 
 
 class ProgressView:
@@ -20,13 +23,15 @@ class ProgressView:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("starting", total=None)
+        self._task = self._progress.add_task("starting", total=None, figures="")
+        self._told = time.monotonic()
         self._iterations = config.iterations
         self.message(
             f"run {folder.run_id}: {config.method}, seed {config.seed}, {config.iterations} iterations, in {folder.root}"
@@ -48,12 +53,21 @@ class ProgressView:
         where = f"iteration {event.iteration}/{self._iterations}  {event.step}"
         match event.kind:
             case "start":
-                self._progress.reset(self._task, description=where, total=None)
+                self._progress.reset(self._task, description=where, total=None, figures="")
+                self._told = time.monotonic()
             case "progress":
-                self._progress.update(self._task, description=where, completed=event.done, total=event.total or None)
+                figures = f"{event.done} of {event.total}  {event.message}".rstrip()
+                self._progress.update(self._task, description=where, completed=event.done, total=event.total, figures=figures)
+                self._tell(f"{where:<34} {figures}")
             case "end":
                 self.message(f"{where:<34} {event.message:>9}")
             case "skip":
                 self.message(f"{where:<34} {'done before':>9}")
             case "error" | "session":
                 pass
+
+    def _tell(self, text: str) -> None:
+        """A line, where no bar is drawn, unless one was written within the last minute."""
+        if not self._console.is_terminal and time.monotonic() - self._told >= SECONDS_A_LINE:
+            self._told = time.monotonic()
+            self.message(text)

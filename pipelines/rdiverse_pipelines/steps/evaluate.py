@@ -11,6 +11,7 @@ from rdiverse.runs.manifest import Outcome, StepRecord, do_step
 from rdiverse.selfplay.roles import Role
 from rdiverse.selfplay.steps import Step
 from rdiverse_pipelines.context import RunContext
+from rdiverse_pipelines.steps.progress import StepProgress
 
 
 def evaluate(run: RunContext, t: int) -> StepRecord:
@@ -28,7 +29,15 @@ def evaluate(run: RunContext, t: int) -> StepRecord:
             return Outcome((path,))
         run.target.ensure_serving(Step.EVALUATE, t, {Role.SOLVER: policy})
         with SolverClient(run.target.address(Role.SOLVER)) as client, GradingPool() as grader:
-            evaluation = measure(benchmarks, client, config, seed=seed, expected_weights=policy.version, grader=grader)
+            evaluation = measure(
+                benchmarks,
+                client,
+                config,
+                seed=seed,
+                expected_weights=policy.version,
+                grader=grader,
+                progress=StepProgress(run.folder, Step.EVALUATE, t).reach,
+            )
         write_json(path, evaluation.to_json())
         return Outcome((path,), {"seed": seed})
 

@@ -25,7 +25,7 @@ def label(run: RunContext, t: int) -> StepRecord:
         progress = StepProgress(run.folder, Step.LABEL, t, len(rows))
         run.target.ensure_serving(Step.LABEL, t, {Role.SOLVER: policy})
         with SolverClient(run.target.address(Role.SOLVER)) as client:
-            solved = {}
+            solved, shares = {}, 0.0
             for vote in client.iter_solve(
                 [row["question"] for row in rows],
                 config.samples,
@@ -35,7 +35,8 @@ def label(run: RunContext, t: int) -> StepRecord:
                 drop_unboxed=config.drop_unboxed,
             ):
                 solved[vote.index] = vote
-                progress.advance()
+                shares += vote.share
+                progress.advance(f"mean s {shares / len(solved):.2f}")
         if len(solved) < len(rows):
             raise StepError(f"the Solver's service answered {len(solved)} of {len(rows)} questions: the rest are missing")
         with GradingPool() as grader:

@@ -11,16 +11,20 @@ INTERVAL = 0.2
 class StepProgress:
     """Counts pieces of work and reports them, at most every INTERVAL seconds."""
 
-    def __init__(self, run: RunFolder, step: str, iteration: int, total: int) -> None:
+    def __init__(self, run: RunFolder, step: str, iteration: int, total: int = 0) -> None:
         self._log = EventLog(run.events)
         self._step, self._iteration, self._total = step, iteration, total
         self._done = 0
         self._last = 0.0
 
-    def advance(self, count: int = 1) -> None:
-        """Count `count` more pieces."""
-        self._done += count
+    def advance(self, said: str = "") -> None:
+        """Count one more piece. `said`: the figure that it brought."""
+        self.reach(self._done + 1, self._total, said)
+
+    def reach(self, done: int, total: int, said: str = "") -> None:
+        """Say that so many pieces of so many are done."""
+        self._done, self._total = done, total
         now = time.monotonic()
-        if now - self._last >= INTERVAL or self._done == self._total:
+        if now - self._last >= INTERVAL or done == total:
             self._last = now
-            self._log.write(Event(self._step, self._iteration, "progress", self._done, self._total))
+            self._log.write(Event(self._step, self._iteration, "progress", done, total, said))

@@ -113,7 +113,9 @@ class Recorder(TrainerCallback):
 
     def _progress(self) -> None:
         phase = self._phase
-        self._events.write(Event(phase.step, phase.iteration, "progress", self.trainer.generation_step, self._total))
+        reward = self.rows[-1].get("reward") if self.rows else None
+        said = "" if reward is None else f"reward {reward:.3f}"
+        self._events.write(Event(phase.step, phase.iteration, "progress", self.trainer.generation_step, self._total, said))
 
     def totals(self) -> dict[str, float]:
         """Seconds of each part, over all steps that count."""
