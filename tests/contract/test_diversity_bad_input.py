@@ -245,3 +245,8 @@ def test_random_bytes_never_give_unknown_or_internal(stub, channel):
     assert grpc.StatusCode.INVALID_ARGUMENT in seen
     assert grpc.StatusCode.UNKNOWN not in seen, seen
     assert grpc.StatusCode.INTERNAL not in seen, seen
+
+
+def test_one_text_in_place_of_a_list_is_refused_before_it_becomes_characters():
+    with DiversityClient("127.0.0.1:1") as client, pytest.raises(TypeError, match="must be a list of questions, not one text"):
+        client.score("run", "What is 2 + 3?", 1)

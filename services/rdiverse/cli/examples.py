@@ -11,7 +11,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "train": "train solver --config configs/local.yaml --dataset questions.parquet --output trained/solver",
     "evaluate": "evaluate --address 127.0.0.1:9000 --benchmarks gsm8k,mine=questions.jsonl --output results",
     "compare": "compare --config configs/local.yaml --methods r-zero,r-diverse --seeds 3 --output compared",
-    "report": "report workspace/runs/r-diverse-seed0",
+    "report": "report workspace/runs/r-diverse-seed0 --watch",
     "memory score": "memory score my-run 'What is 2 + 3?' 'What is 7 + 9?' --address 127.0.0.1:9000",
     "memory neighbors": "memory neighbors my-run 'What is 2 + 3?' --count 3 --address 127.0.0.1:9000",
     "memory stats": "memory stats my-run --address 127.0.0.1:9000",

@@ -1,6 +1,7 @@
 """The commands that run something: a whole run, one server, one training phase, one evaluation, one report."""
 
 import signal
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -196,13 +197,23 @@ def evaluate(
     )
 
 
-def report(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run's folder.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="While the run is at work: write the page anew as it gets further, until Ctrl-C.")
+    ] = False,
+) -> None:
     """Write a run's summary and report anew from what its steps left."""
     from rdiverse_pipelines.context import RunContext
-    from rdiverse_pipelines.steps.report import report as write
+    from rdiverse_pipelines.steps import report as step
 
     if not (folder / "config.yaml").is_file():
         fail(f"{folder}: is not a run's folder: config.yaml is missing", WRONG_INPUT)
     context = RunContext.open(str(folder.resolve()))
-    write(context)
+    if watch:
+        typer.echo(f"report: {context.folder.report}")
+        with suppress(KeyboardInterrupt):
+            step.watch(context, typer.echo)
+        return
+    step.report(context)
     typer.echo(f"report: {context.folder.report}")

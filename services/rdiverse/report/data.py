@@ -49,9 +49,12 @@ class RunData:
     iterations: list[IterationData]
 
 
-def read_run(run: RunFolder) -> RunData:
-    """Read what the page shows. Raises OSError or pyarrow.ArrowInvalid, naming the file, when one is missing or not whole."""
-    summary = json.loads(run.summary.read_text(encoding="utf-8"))
+def read_run(run: RunFolder, unfinished: Row | None = None) -> RunData:
+    """Read what the page shows; `unfinished` stands for the summary of a run that has not ended.
+
+    Raises OSError or pyarrow.ArrowInvalid, naming the file, when one is missing or not whole.
+    """
+    summary = unfinished or json.loads(run.summary.read_text(encoding="utf-8"))
     config_text = run.config.read_text(encoding="utf-8")
     return RunData(
         summary=summary,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from rdiverse.report import costs, figures, marks, steps
-from rdiverse.report.data import RunData, read_run
+from rdiverse.report.data import Row, RunData, read_run
 from rdiverse.report.every import packed, script
 from rdiverse.report.figures import Figure
 from rdiverse.report.questions import EACH, FATES, every, fates, groups_of
@@ -54,17 +54,18 @@ _FORMS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def write_report(run: RunFolder, out: Path) -> None:
+def write_report(run: RunFolder, out: Path, unfinished: Row | None = None, reload_seconds: int = 0) -> None:
     """Write the page of a run from its folder, whole or not at all.
 
-    Raises OSError or pyarrow.ArrowInvalid, naming the file, when a table of the run is missing or not whole.
+    `unfinished`: the summary as far as it goes, in place of summary.json, of a page that loads itself anew after
+    `reload_seconds`. Raises OSError or pyarrow.ArrowInvalid, naming the file, when a table of the run is missing or not whole.
     """
-    page = render(read_run(run))
+    page = render(read_run(run, unfinished), reload_seconds)
     with written_aside(out) as aside:
         aside.write_text(page, encoding="utf-8")
 
 
-def render(data: RunData) -> str:
+def render(data: RunData, reload_seconds: int = 0) -> str:
     """The page as HTML. Every text is escaped; the page asks for nothing and runs one script, which shows all questions."""
     shown = every(data)
     code, digest = script()
@@ -73,6 +74,7 @@ def render(data: RunData) -> str:
         "report.html.jinja",
         {"number": _number, "arrow": marks.arrow},
         summary=data.summary,
+        reload_seconds=reload_seconds,
         config=data.config,
         config_text=data.config_text,
         benchmarks=_benchmarks(data),
