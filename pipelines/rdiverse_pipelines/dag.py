@@ -3,7 +3,7 @@
 Iterations are unrolled when the pipeline is built, since Kubeflow has no loop that hands results on.
 """
 
-from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -11,38 +11,8 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 
 from rdiverse.selfplay.steps import Step
-from rdiverse_pipelines.components.curate import curate
-from rdiverse_pipelines.components.evaluate import evaluate
-from rdiverse_pipelines.components.evaluate_base import evaluate_base
-from rdiverse_pipelines.components.finish import finish
-from rdiverse_pipelines.components.label import label
-from rdiverse_pipelines.components.prepare import prepare
-from rdiverse_pipelines.components.propose import propose
-from rdiverse_pipelines.components.report import report
-from rdiverse_pipelines.components.serve_base import serve_base
-from rdiverse_pipelines.components.serve_challenger import serve_challenger
-from rdiverse_pipelines.components.serve_solver import serve_solver
-from rdiverse_pipelines.components.train_challenger import train_challenger
-from rdiverse_pipelines.components.train_solver import train_solver
 from rdiverse_pipelines.pods import Pods
 
-# Each is used once, either in an iteration or around them: Kubeflow's compiler numbers repeated ones in no fixed order, and
-# lets the pods' settings of an inner one overwrite those of an outer one of the same name.
-FUNCTIONS = (
-    prepare,
-    serve_base,
-    evaluate_base,
-    train_challenger,
-    serve_challenger,
-    propose,
-    label,
-    curate,
-    train_solver,
-    serve_solver,
-    evaluate,
-    report,
-    finish,
-)
 IMAGE = "rdiverse-pipelines"
 DEFAULT_IMAGE = f"{IMAGE}:{version('rdiverse')}"
 """Without a registry: nobody publishes the images, so whoever builds them says where they are."""
@@ -61,7 +31,9 @@ def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool
     effects outside it, and a run skips what it has finished by its own records. `retries`: whether a failed step is tried
     again, later and later.
     """
-    components = {Step(function.__name__.replace("_", "-")): _component(function, image) for function in FUNCTIONS}
+    # Each is used once, either in an iteration or around them: Kubeflow's compiler numbers repeated ones in no fixed order, and
+    # lets the pods' settings of an inner one overwrite those of an outer one of the same name.
+    components = {step: _component(step, image) for step in Step}
 
     def step(pods: Pods, name: Step, **arguments: Any) -> dsl.PipelineTask:
         task = components[name](**arguments)
@@ -136,5 +108,8 @@ def build_pipeline(iterations: int, image: str = DEFAULT_IMAGE, *, retries: bool
     return pipeline
 
 
-def _component(function: Callable[..., Any], image: str) -> BaseComponent:
+def _component(step: Step, image: str) -> BaseComponent:
+    """The component that bears the step's name, in a file of that name."""
+    name = step.name.lower()
+    function = getattr(import_module(f"rdiverse_pipelines.components.{name}"), name)
     return dsl.component(function, base_image=image, install_kfp_package=False)

@@ -3,14 +3,13 @@
 import os
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from rdiverse.runs.manifest import StepError
 from rdiverse.training.launch.api_errors import api_errors, error_message, is_transient
 from rdiverse.training.launch.kubernetes import API_GONE_SECONDS, PAUSE_SECONDS
 from rdiverse_pipelines.cluster.objects import Object
 
-T = TypeVar("T")
 KSERVE = ("serving.kserve.io", "v1beta1")
 INFERENCE_SERVICES = "inferenceservices"
 TRAINING = ("kubeflow.org", "v1")
@@ -74,44 +73,28 @@ class Api:
 
     def config_map(self, name: str) -> tuple[str, dict[str, str]] | None:
         """ResourceVersion and data of a ConfigMap, or None."""
-        found: Any = self._ask(
-            f"read ConfigMap {name}",
-            lambda: self.core_api.read_namespaced_config_map(name, self.namespace, _request_timeout=SECONDS),
-        )
+        found: Any = self._ask(f"read ConfigMap {name}", self.core_api.read_namespaced_config_map, name, self.namespace)
         return None if found is None else (found.metadata.resource_version, dict(found.data or {}))
 
     def patch_config_map(self, name: str, version: str, data: dict[str, str | None]) -> None:
         """Set keys of a ConfigMap (None: take away). Raises ConflictError when it is no longer of this resourceVersion."""
         body = {"metadata": {"resourceVersion": version}, "data": data}
-        self._ask(
-            f"change ConfigMap {name}",
-            lambda: self.core_api.patch_namespaced_config_map(name, self.namespace, body, _request_timeout=SECONDS),
-            may_miss=False,
-        )
+        change = self.core_api.patch_namespaced_config_map
+        self._ask(f"change ConfigMap {name}", change, name, self.namespace, body, may_miss=False)
 
     def create_service(self, body: Object) -> None:
         """Create a Service. Raises ConflictError when one of that name exists."""
-        self._ask(
-            f"create Service {body['metadata']['name']}",
-            lambda: self.core_api.create_namespaced_service(self.namespace, body, _request_timeout=SECONDS),
-            may_miss=False,
-        )
+        create, name = self.core_api.create_namespaced_service, body["metadata"]["name"]
+        self._ask(f"create Service {name}", create, self.namespace, body, may_miss=False)
 
     def delete_service(self, name: str) -> None:
         """Delete a Service, if it is there."""
-        self._ask(
-            f"delete Service {name}",
-            lambda: self.core_api.delete_namespaced_service(name, self.namespace, _request_timeout=SECONDS),
-        )
+        self._ask(f"delete Service {name}", self.core_api.delete_namespaced_service, name, self.namespace)
 
     def pods(self, selector: str) -> list[Any]:
         """Pods (V1Pod) by their labels."""
-        listed: Any = self._ask(
-            "list pods",
-            lambda: self.core_api.list_namespaced_pod(self.namespace, label_selector=selector, _request_timeout=SECONDS),
-            may_miss=False,
-        )
-        return list(listed.items)
+        call = self.core_api.list_namespaced_pod
+        return list(self._ask("list pods", call, self.namespace, label_selector=selector, may_miss=False).items)
 
     def jobs(self, selector: str) -> list[Object]:
         """PyTorchJobs by their labels."""
@@ -136,18 +119,15 @@ class Api:
         call = getattr(self.custom_api, f"{verb}_namespaced_custom_object")
         named = arguments[0] if arguments else ""
         name = named if isinstance(named, str) else named["metadata"]["name"]
-        return self._ask(
-            f"{verb} {plural} {name}".rstrip(),
-            lambda: call(*group, self.namespace, plural, *arguments, _request_timeout=SECONDS, **options),
-            may_miss=may_miss,
-        )
+        what, where = f"{verb} {plural} {name}".rstrip(), (*group, self.namespace, plural)
+        return cast(Object | None, self._ask(what, call, *where, *arguments, may_miss=may_miss, **options))
 
-    def _ask(self, what: str, call: Callable[[], T], *, may_miss: bool = True) -> T | None:
+    def _ask(self, what: str, call: Callable[..., Any], *arguments: Any, may_miss: bool = True, **options: Any) -> Any:
         """Call, again while the API server is away. None: there is no such object, where that may be."""
         began = time.monotonic()
         while True:
             try:
-                return call()
+                return call(*arguments, _request_timeout=SECONDS, **options)
             except api_errors() as error:
                 status = getattr(error, "status", None)
                 if status == 404 and may_miss:

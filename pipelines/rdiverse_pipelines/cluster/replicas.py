@@ -68,45 +68,35 @@ def wait_until_served(api: Api, server: ServerPods, count: int, weights: str | N
 
     Gives None, or in words how far it came within `seconds`.
     """
-    found: list[Replica] = []
 
-    def served() -> bool:
-        nonlocal found
+    def lacking() -> str:
         found = look(api, server)
-        return len(found) == count and all(
-            replica.weights and replica.weights == (weights or replica.weights) for replica in found
+        states = [replica.state for replica in found if not replica.weights or weights not in {None, replica.weights}]
+        if len(found) == count and not states:
+            return ""
+        missing = [f"{count - len(found)} pods are not there"] if len(found) < count else []
+        return f"{len(found) - len(states)} of {count} replicas after {seconds:.0f} s: " + "; ".join(
+            [*states, *missing] or ["more pods than asked for"]
         )
 
-    if _wait(served, seconds):
-        return None
-    good = sum(bool(replica.weights) and replica.weights == (weights or replica.weights) for replica in found)
-    states = [replica.state for replica in found if not replica.weights or replica.weights != (weights or replica.weights)]
-    missing = [f"{count - len(found)} pods are not there"] if len(found) < count else []
-    return f"{good} of {count} replicas after {seconds:.0f} s: " + "; ".join(
-        [*states, *missing] or ["more pods than asked for"]
-    )
+    return _wait(lacking, seconds)
 
 
 def wait_until_gone(api: Api, server: ServerPods, count: int, seconds: float) -> str | None:
     """Wait until at most `count` pods hold resources. Gives None, or in words who remains after `seconds`."""
-    remaining: list[Any] = []
 
-    def gone() -> bool:
-        nonlocal remaining
-        remaining = holding(api, server)
-        return len(remaining) <= count
+    def too_many() -> str:
+        names = [pod.metadata.name for pod in holding(api, server)]
+        return f"{len(names)} pods instead of {count} after {seconds:.0f} s: {', '.join(names)}" if len(names) > count else ""
 
-    if _wait(gone, seconds):
-        return None
-    return f"{len(remaining)} pods instead of {count} after {seconds:.0f} s: " + ", ".join(
-        pod.metadata.name for pod in remaining
-    )
+    return _wait(too_many, seconds)
 
 
-def _wait(fulfilled: Callable[[], bool], seconds: float) -> bool:
+def _wait(fault: Callable[[], str], seconds: float) -> str | None:
+    """Wait until there is no fault. Gives None, or the fault that there was after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not fulfilled():
+    while found := fault():
         if time.monotonic() >= deadline:
-            return False
+            return found
         time.sleep(min(PAUSE_SECONDS, max(deadline - time.monotonic(), 0)))
-    return True
+    return None

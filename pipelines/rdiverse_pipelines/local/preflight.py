@@ -1,26 +1,38 @@
 """Looks at everything that a run will need before anything starts."""
 
 import os
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from rdiverse.config import ConfigError, RunConfig
-from rdiverse.evaluation import BenchmarkError, load_benchmark
+from rdiverse.evaluation import load_benchmark
 from rdiverse.lm.folders import model_folder
-from rdiverse.lm.weights import CheckpointError, validate
+from rdiverse.lm.weights import validate
 from rdiverse.runs.folder import RunFolder
 from rdiverse.runs.manifest import StepError
-from rdiverse.runs.ports import PortsExhaustedError, free_ports
+from rdiverse.runs.ports import free_ports
 from rdiverse.selfplay.methods import Method
 from rdiverse_pipelines.context import load_oracle
 from rdiverse_pipelines.local.servers import PORTS
-from rdiverse_pipelines.steps.prepare import OtherConfigurationError, check_same
+from rdiverse_pipelines.steps.prepare import check_same
 
 ENCODER = "RDIVERSE_ENCODER_ADDRESS"
 
 
 def check(config: RunConfig) -> None:
     """Raise ConfigError, a line a fault, when the run could not work as configured."""
-    looks = (_models, _oracle, _benchmarks, _encoder, _ports, _same_run)
-    faults = [fault for look in looks if (fault := look(config))]
+    faults = []
+    if not config.evaluation.benchmarks and config.method is Method.BASE:
+        faults.append("evaluation.benchmarks: must name one: method base trains nothing, so that nothing would be measured")
+    if config.encoder.kind == "model" and not os.environ.get(ENCODER):
+        faults.append(
+            f"encoder.kind = 'model': {ENCODER} must name a server that embeds, as `rdiverse serve encoder` starts it"
+        )
+    for said, look in _looks(config):
+        try:
+            look()
+        except (OSError, ValueError, StepError) as error:
+            faults.append(f"{said}{error}")
     # Last, and only for a run that may begin: it makes the folder.
     if not faults and (fault := _workspace(config)):
         faults.append(fault)
@@ -39,53 +51,18 @@ def _workspace(config: RunConfig) -> str | None:
     return None
 
 
-def _models(config: RunConfig) -> str | None:
+def _looks(config: RunConfig) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What raises when something is not as it should be, and what is said before that."""
     for field, name in (("model", config.model), ("coder.model", config.coder.model)):
-        try:
-            validate(model_folder(name))
-        except (OSError, ValueError) as error:
-            return f"{field} = {name!r}: {error}"
-    return None
-
-
-def _oracle(config: RunConfig) -> str | None:
-    try:
-        load_oracle(config.oracle)
-    except StepError as error:
-        return str(error)
-    return None
-
-
-def _encoder(config: RunConfig) -> str | None:
-    if config.encoder.kind == "model" and not os.environ.get(ENCODER):
-        return f"encoder.kind = 'model': {ENCODER} must name a server that embeds, as `rdiverse serve encoder` starts it"
-    return None
-
-
-def _benchmarks(config: RunConfig) -> str | None:
-    if not config.evaluation.benchmarks and config.method is Method.BASE:
-        return "evaluation.benchmarks: must name one: method base trains nothing, so that nothing would be measured"
+        yield f"{field} = {name!r}: ", partial(_checkpoint, name)
+    yield "", partial(load_oracle, config.oracle)
     for index, benchmark in enumerate(config.evaluation.benchmarks):
-        try:
-            load_benchmark(benchmark)
-        except (BenchmarkError, CheckpointError, OSError) as error:
-            return f"evaluation.benchmarks.{index}.path = {benchmark.path!r}: {error}"
-    return None
-
-
-def _ports(config: RunConfig) -> str | None:
-    try:
-        free_ports(PORTS, config.local.port_range)
-    except PortsExhaustedError as error:
-        return str(error)
-    return None
-
-
-def _same_run(config: RunConfig) -> str | None:
+        yield f"evaluation.benchmarks.{index}.path = {benchmark.path!r}: ", partial(load_benchmark, benchmark)
+    yield "", partial(free_ports, PORTS, config.local.port_range)
     folder = RunFolder.of(config.workspace, config.resolved_run_id)
     if folder.config.is_file():
-        try:
-            check_same(folder, config)
-        except OtherConfigurationError as error:
-            return str(error)
-    return None
+        yield "", partial(check_same, folder, config)
+
+
+def _checkpoint(model: str) -> str:
+    return validate(model_folder(model))
