@@ -1,5 +1,6 @@
 """What the command line says to a person who got something wrong, before anything starts."""
 
+import json
 import shlex
 import socket
 import statistics
@@ -16,8 +17,11 @@ from tests.support.local_run import LOCAL, run_to_end
 
 from rdiverse.cli import app
 from rdiverse.cli.examples import EXAMPLES
+from rdiverse.config import load_config
+from rdiverse.runs.lock import locked
 from rdiverse.runs.ports import free_ports
 from rdiverse.selfplay.methods import Method
+from rdiverse_pipelines.steps.prepare import begin_session, prepare
 
 
 def rdiverse(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -214,3 +218,26 @@ def test_compiling_a_pipeline_needs_no_name_and_says_what_it_wrote(tmp_path: Pat
     )
     assert (made.returncode, made.stdout) == (0, "pipeline of 1 iterations: rdiverse-1.yaml\n")
     assert "registry.example/team" in (tmp_path / "rdiverse-1.yaml").read_text()
+
+
+def test_runs_are_listed_shown_and_given_as_json(tmp_path: Path):
+    context = prepare(load_config(LOCAL, [f"workspace={tmp_path}"]))
+    begin_session(context.folder)
+    (line,) = rdiverse("runs", "--workspace", str(tmp_path)).stdout.splitlines()
+    assert line.split() == ["r-diverse-seed0", "stopped", "0/3", "–"]
+    with locked(context.folder.lock):
+        (running,) = json.loads(rdiverse("runs", "--workspace", str(tmp_path), "--json").stdout)
+    assert (running["state"], running["iteration"], running["iterations"], running["sampled"]) == ("running", -1, 3, None)
+    assert json.loads(rdiverse("runs", "r-diverse-seed0", "--workspace", str(tmp_path), "--json").stdout)["state"] == "stopped"
+    one_line(rdiverse("runs", "nobody", "--workspace", str(tmp_path)), "nobody: there is no such run")
+
+
+def test_a_dry_run_prints_a_configuration_that_reads_back_and_touches_nothing(tmp_path: Path):
+    made = rdiverse("run", "--config", str(LOCAL), "--dry-run", "--workspace", str(tmp_path / "none"), "solver.samples=7")
+    assert made.returncode == 0, made.stderr
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "config.yaml").write_text(made.stdout)
+    expected = load_config(LOCAL, ["solver.samples=7"], workspace=tmp_path / "none")
+    assert load_config(tmp_path / "config.yaml") == expected
+    wrong = rdiverse("run", "--config", str(LOCAL), "--dry-run", "--workspace", str(tmp_path), "model=/nowhere")
+    one_line(wrong, "model = '/nowhere'")

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -50,6 +52,33 @@ def test_stats(address):
     assert "shown" in printed(lambda console: commands.stats(address, console=console))
     text = printed(lambda console: commands.stats(address, "shown", console=console))
     assert "program embeddings of 256 components" in text
+
+
+def rdiverse(*arguments, says=""):
+    command = [sys.executable, "-m", "rdiverse.cli", "memory", *arguments]
+    return subprocess.run(command, input=says, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_everything_that_prints_data_prints_it_as_json_too(address):
+    scored = json.loads(rdiverse("score", "shown", "What is 8 + 9?", "--address", address, "--json").stdout)
+    assert (scored["clusters"], scored["memory_items"], scored["scores"][0]["question"]) == (1, 4, "What is 8 + 9?")
+    assert scored["scores"][0]["nearest"]["question"] == "What is 1 + 2?"
+    found = json.loads(rdiverse("neighbors", "shown", "What is 8 - 9?", "--count", "2", "--address", address, "--json").stdout)
+    assert found["neighbors"][0]["question"].endswith("数")
+    held = json.loads(rdiverse("stats", "shown", "--address", address, "--json").stdout)
+    assert [entry["items"] for entry in held["iterations"]] == [3, 1]
+    assert "shown" in {one["run"] for one in json.loads(rdiverse("stats", "--address", address, "--json").stdout)}
+
+
+def test_a_rollback_asks_before_it_drops(address):
+    with DiversityClient(address) as client:
+        client.commit("asked", 1, [Item("one", vector=np.eye(256)[0])])
+        client.commit("asked", 2, [Item("two", vector=np.eye(256)[1])])
+    refused = rdiverse("rollback", "asked", "1", "--address", address, says="n\n")
+    assert refused.returncode == 1
+    assert "Drop everything that asked remembers of iterations after 1? [y/N]" in refused.stderr
+    assert rdiverse("rollback", "asked", "1", "--address", address, says="y\n").stdout.endswith("dropped iterations: [2]\n")
+    assert rdiverse("rollback", "asked", "1", "--yes", "--address", address).stdout == "dropped iterations: none\n"
 
 
 def test_export_and_rollback(address, tmp_path):

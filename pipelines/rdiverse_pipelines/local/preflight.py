@@ -19,7 +19,7 @@ from rdiverse_pipelines.steps.prepare import check_same
 ENCODER = "RDIVERSE_ENCODER_ADDRESS"
 
 
-def check(config: RunConfig) -> None:
+def check(config: RunConfig, *, make_folder: bool = True) -> None:
     """Raise ConfigError, a line a fault, when the run could not work as configured."""
     faults = []
     if not config.evaluation.benchmarks and config.method is Method.BASE:
@@ -34,7 +34,7 @@ def check(config: RunConfig) -> None:
         except (OSError, ValueError, StepError) as error:
             faults.append(f"{said}{error}")
     # Last, and only for a run that may begin: it makes the folder.
-    if not faults and (fault := _workspace(config)):
+    if make_folder and not faults and (fault := _workspace(config)):
         faults.append(fault)
     if faults:
         raise ConfigError("\n".join(faults))

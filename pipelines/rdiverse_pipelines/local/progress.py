@@ -19,12 +19,13 @@ class ProgressView:
 
     def __init__(self, folder: RunFolder, config: RunConfig) -> None:
         self._console = Console(stderr=True)
+        wide = self._console.width >= 80
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(20 if wide else 6),
             TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
+            *([TimeElapsedColumn()] if wide else []),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -50,14 +51,15 @@ class ProgressView:
 
     def show(self, event: Event) -> None:
         """Draw one event. Its text is data: nothing in it is taken for markup."""
+        short = f"{event.iteration}/{self._iterations} {event.step}"
         where = f"iteration {event.iteration}/{self._iterations}  {event.step}"
         match event.kind:
             case "start":
-                self._progress.reset(self._task, description=where, total=None, figures="")
+                self._progress.reset(self._task, description=short, total=None, figures="")
                 self._told = time.monotonic()
             case "progress":
                 figures = f"{event.done} of {event.total}  {event.message}".rstrip()
-                self._progress.update(self._task, description=where, completed=event.done, total=event.total, figures=figures)
+                self._progress.update(self._task, description=short, completed=event.done, total=event.total, figures=figures)
                 self._tell(f"{where:<34} {figures}")
             case "end":
                 self.message(f"{where:<34} {event.message:>9}")

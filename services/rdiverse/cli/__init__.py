@@ -10,11 +10,12 @@ from rdiverse.cli.examples import add_examples
 from rdiverse.cli.memory import memory
 from rdiverse.cli.nano import nano
 from rdiverse.cli.pipeline import pipeline
+from rdiverse.cli.runs import runs
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
-for command in (running.run, running.serve, running.train, running.evaluate, comparing.compare, running.report):
+for command in (running.run, running.serve, running.train, running.evaluate, comparing.compare, running.report, runs):
     app.command()(command)
 app.add_typer(memory, name="memory")
 app.add_typer(nano, name="nano")

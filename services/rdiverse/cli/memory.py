@@ -13,16 +13,22 @@ from rdiverse.cli.common import FAILED, fail
 memory = typer.Typer(no_args_is_help=True, help="What a run remembers, asked of a running diversity service.")
 
 Address = Annotated[str, typer.Option(help="HOST:PORT of the diversity service.", envvar="RDIVERSE_DIVERSITY_ADDRESS")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Run = Annotated[str, typer.Argument(help="The run.")]
 
 
 @memory.command()
-def score(run: Run, questions: Annotated[list[str], typer.Argument(help="Questions, one batch.")], address: Address) -> None:
+def score(
+    run: Run,
+    questions: Annotated[list[str], typer.Argument(help="Questions, one batch.")],
+    address: Address,
+    as_json: AsJson = False,
+) -> None:
     """Show the penalties of some questions, as one batch."""
     from rdiverse.diversity import commands
 
     with _answers(address):
-        commands.score(address, run, questions)
+        commands.score(address, run, questions, as_json=as_json)
 
 
 @memory.command()
@@ -31,23 +37,26 @@ def neighbors(
     question: Annotated[str, typer.Argument(help="The question.")],
     address: Address,
     count: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Show the remembered questions nearest to one: why is it called a repeat?"""
     from rdiverse.diversity import commands
 
     with _answers(address):
-        commands.neighbors(address, run, question, count)
+        commands.neighbors(address, run, question, count, as_json=as_json)
 
 
 @memory.command()
 def stats(
-    address: Address, run: Annotated[str | None, typer.Argument(help="The run; without one all are listed.")] = None
+    address: Address,
+    run: Annotated[str | None, typer.Argument(help="The run; without one all are listed.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a run's memory holds, or which runs have one."""
     from rdiverse.diversity import commands
 
     with _answers(address):
-        commands.stats(address, run)
+        commands.stats(address, run, as_json=as_json)
 
 
 @memory.command()
@@ -75,12 +84,17 @@ def restore(
 
 @memory.command()
 def rollback(
-    run: Run, to_iteration: Annotated[int, typer.Argument(help="The last iteration to keep.", min=0)], address: Address
+    run: Run,
+    to_iteration: Annotated[int, typer.Argument(help="The last iteration to keep.", min=0)],
+    address: Address,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Drop the iterations after the given one."""
+    """Drop the iterations after the given one, for good."""
     from rdiverse.diversity import commands
 
     with _answers(address):
+        if not yes:
+            typer.confirm(f"Drop everything that {run} remembers of iterations after {to_iteration}?", abort=True, err=True)
         typer.echo(f"dropped iterations: {commands.rollback(address, run, to_iteration) or 'none'}")
 
 

@@ -44,13 +44,18 @@ def run(
         str | None, typer.Option(help="Name of the run, which the same name goes on with; default: <method>-seed<seed>.")
     ] = None,
     workspace: Annotated[Path | None, typer.Option(help="Folder of all runs; default: the file's.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check, and print the whole configuration as it would be used.")
+    ] = False,
 ) -> None:
     """Train on this machine: starts the servers, goes through the pipeline, writes the report.
 
     The same command again goes on where it stopped.
     """
+    from rdiverse.config import dump_config
     from rdiverse.runs.lock import RunBusyError
     from rdiverse.runs.manifest import StepError
+    from rdiverse_pipelines.local.preflight import check
     from rdiverse_pipelines.local.run import RunFailedError, read_summary
     from rdiverse_pipelines.local.run import run as run_locally
     from rdiverse_pipelines.local.table import print_table
@@ -59,6 +64,10 @@ def run(
         values = {"method": method, "seed": seed, "iterations": iterations, "run_id": run_id, "workspace": workspace}
         resolved = load("run", config, overrides, **values)
         check_installed(resolved)
+        if dry_run:
+            check(resolved, make_folder=False)
+            typer.echo(dump_config(resolved), nl=False)
+            return
         # A terminated run cleans up as an interrupted one does.
         signal.signal(signal.SIGTERM, interrupt)
         try:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -25,11 +26,26 @@ class NotExportedError(ValueError):
 
 
 def score(
-    address: str, run: str, questions: Sequence[str], before_iteration: int = ALL_ITERATIONS, console: Console | None = None
+    address: str,
+    run: str,
+    questions: Sequence[str],
+    before_iteration: int = ALL_ITERATIONS,
+    console: Console | None = None,
+    as_json: bool = False,
 ) -> None:
     """Print the penalties of some questions, as one batch, against a run's memory."""
     with DiversityClient(address) as client:
         scored = client.score(run, questions, before_iteration, return_nearest=True)
+    if as_json:
+        names = ("p_rep", "s_max", "s_mean", "p_map", "cluster", "failure")
+        rows = [
+            {"question": question}
+            | {name: getattr(one, name) for name in names}
+            | {"nearest": _item(one.nearest.item) if one.nearest else None}
+            for question, one in zip(questions, scored, strict=True)
+        ]
+        _json(console, {"clusters": scored.clusters, "memory_items": scored.memory_items, "scores": rows})
+        return
     table = Table("question", "P_rep", "S_max", "S_mean", "P_MAP", "nearest remembered question")
     for question, one in zip(questions, scored, strict=True):
         nearest = one.failure or (one.nearest.item.question if one.nearest else "")
@@ -45,10 +61,15 @@ def neighbors(
     count: int = 5,
     before_iteration: int = ALL_ITERATIONS,
     console: Console | None = None,
+    as_json: bool = False,
 ) -> None:
     """Print the remembered questions nearest to one, nearest first."""
     with DiversityClient(address) as client:
         found = client.find_neighbors(run, question, before_iteration, count)
+    if as_json:
+        near_ones = [{"similarity": near.similarity} | _item(near.item) for near in found.neighbors]
+        _json(console, {"program": found.program, "neighbors": near_ones})
+        return
     table = Table("cosine", "iteration", "item", "question", "program")
     for near in found.neighbors:
         item = near.item
@@ -58,16 +79,23 @@ def neighbors(
     _show(console, table, f"read as: {found.program}" if found.program else "")
 
 
-def stats(address: str, run: str | None = None, console: Console | None = None) -> None:
+def stats(address: str, run: str | None = None, console: Console | None = None, as_json: bool = False) -> None:
     """Print what a run's memory holds, or which runs have one."""
     with DiversityClient(address) as client:
         if run is None:
+            held = client.list_runs()
+            if as_json:
+                _json(console, [asdict(one) for one in held])
+                return
             table = Table("run", "last iteration", "items")
-            for one in client.list_runs():
+            for one in held:
                 table.add_row(one.run, str(one.last_iteration), str(one.items))
             _show(console, table, "")
             return
         found = client.get_stats(run)
+    if as_json:
+        _json(console, asdict(found))
+        return
     table = Table("iteration", "items", "digest")
     for entry in found.iterations:
         table.add_row(str(entry.iteration), str(entry.items), entry.digest)
@@ -122,6 +150,17 @@ def _plain(text: str) -> str:
     """Generated text is data: no markup, one line, not endless."""
     line = " ".join(text.split())
     return (line if len(line) <= 120 else line[:119] + "…").replace("[", r"\[")
+
+
+def _item(item: MemoryItem) -> dict[str, Any]:
+    """What is said of a remembered item."""
+    return {"iteration": item.iteration, "index": item.index, "question": item.question, "program": item.program}
+
+
+def _json(console: Console | None, value: Any) -> None:
+    """JSON as it is: not wrapped, not coloured."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    (console or Console()).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show(console: Console | None, table: Table, note: str) -> None:
