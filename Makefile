@@ -9,8 +9,11 @@ BUF := $(abspath $(NODE)/node_modules/.bin/buf)
 # Tests run in two processes, a file never in both; the long ones in the order of their folders, since the longest stand there first.
 WORKERS := --numprocesses 2 --dist loadfile
 
+# The run whose table and picture stand in README.
+RUN ?= workspace/runs/r-diverse-seed0
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-long test-cluster test-vllm test-milvus testdata lint types layers wire proto-baseline workflows protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
+.PHONY: help install run picture test test-long test-cluster test-vllm test-milvus testdata lint types layers wire proto-baseline workflows protos protos-fresh pipelines pipelines-fresh manifests manifests-fresh locks bench clean
 
 help:  ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,14 +21,18 @@ help:  ## Show what can be made.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "rdiverse needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) -V). Try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV): 2.5 GB, some minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local,dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[local,dev]'
 	@touch $@
 
 install: $(INSTALLED)  ## Set up .venv.
 
 run: install  ## Train: 3 iterations of R-Diverse in the nano world (ARGS for more, as in ARGS="--seed 1").
 	$(BIN)/rdiverse run --config configs/local.yaml $(ARGS)
+
+picture: install  ## Take README's picture of a report (RUN for another run's than that of `make run`).
+	$(BIN)/python -m tests.support.browser $(RUN)/report.html docs/images/report.png --width 1000 --height 1500
 
 test: install  ## Run the tests that take seconds.
 	$(BIN)/python -m pytest -m "not long" $(WORKERS) $(ARGS)

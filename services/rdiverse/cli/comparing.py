@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdiverse.cli.checks import check_installed
 from rdiverse.cli.common import FAILED, INTERRUPTED, WRONG_INPUT, ConfigFile, Overrides, fail, interrupt, load, wrong_input
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def compare(
             folder=output,
             jobs=jobs,
         )
+        check_installed(plan.config)
         signal.signal(signal.SIGTERM, interrupt)
         try:
             found = run_and_compare(plan, lambda text: typer.echo(text, err=True))
