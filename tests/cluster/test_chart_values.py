@@ -7,7 +7,7 @@ from typing import Any
 import helm_python
 import jsonschema
 import pytest
-from manifests.rendering.chart import CHART, Object, merged, profile_values, render
+from manifests.rendering.chart import CHART, Object, embedded, merged, profile_values, render
 from manifests.rendering.values_table import values
 from tests.support.cluster_objects import RELEASES, pod_specs
 
@@ -188,6 +188,29 @@ def test_a_phase_that_takes_more_gpus_than_there_are(profile: str, phase: str) -
 @pytest.mark.parametrize("name", ["Upper", "1st", "a" * 33, "ends-"])
 def test_names_of_releases_that_leave_no_room_for_names_of_runs(name: str) -> None:
     assert f"release name {name}" in refusal(profile_values("8gpu"), name)
+
+
+def test_names_that_kserve_makes_too_long_of_release_and_namespace() -> None:
+    with pytest.raises(helm_python.HelmError, match=r"rdiverse-encoder-predictor-team-a.*, 70 characters of 63"):
+        render(profile_values("8gpu"), "rdiverse", "team-" + "a" * 38)
+    render(profile_values("cpu"), "r", "team-" + "a" * 39)
+
+
+def test_the_cpu_profile_fits_two_cores_beside_a_clusters_own_pods() -> None:
+    objects = render(profile_values("cpu"))
+    plan = embedded(objects, "cluster.yaml")["plan"]
+    policy = embedded(objects, "policy.yaml")["spec"]["predictor"]
+    specs = {name: pod for name, pod in pod_specs(objects) if name.startswith(("StatefulSet", "InferenceService"))}
+    each = {"trainer": embedded(objects, "trainer.yaml")["spec"], "challenger": policy, "solver": policy}
+    each["coder"] = specs["InferenceService rdiverse-coder"]
+    for phase, shares in plan.items():
+        asked = milli_cpus(specs["StatefulSet rdiverse-diversity"])
+        asked += sum(shares[name] * milli_cpus(pod) for name, pod in each.items())
+        assert asked < 1000, phase
+
+
+def milli_cpus(pod: Object) -> int:
+    return sum(int(container["resources"]["requests"]["cpu"].removesuffix("m")) for container in pod["containers"])
 
 
 def test_every_value_is_in_the_schema_and_every_section_of_it_is_closed() -> None:

@@ -122,6 +122,25 @@ def test_names_are_dns_1035_short_and_tell_runs_apart(tmp_path: Path) -> None:
     assert names["r-diverse-seed0", "solver"] == "r-r-diverse-seed0-solver"
 
 
+@pytest.mark.parametrize("namespace", ["kubeflow-user-example-com", "n" * 31, "n" * 42])
+def test_names_leave_room_for_the_namespace_in_kserves_host_name(namespace: str, tmp_path: Path) -> None:
+    names = {
+        target("http://127.0.0.1:1", tmp_path, run, namespace=namespace)._objects.name(role)
+        for run in ("r-diverse-seed0", "r-diverse-seed1", "x" * 100)
+        for role in ("solver", "challenger")
+    }
+    assert len(names) == 6
+    for name in names:
+        assert len(f"{name}-predictor-{namespace}") <= 63
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
+
+
+def test_a_namespace_that_leaves_no_room_is_refused(tmp_path: Path) -> None:
+    objects = target("http://127.0.0.1:1", tmp_path, namespace="n" * 43)._objects
+    with pytest.raises(ConfigError, match="has 43 characters, and KServe's names leave room for 42"):
+        objects.name("solver")
+
+
 def test_the_address_is_the_headless_service(tmp_path: Path) -> None:
     here = target("http://127.0.0.1:1", tmp_path)
     assert here.address("solver") == "dns:///r-one-solver-headless.ns.svc:9000"

@@ -4,6 +4,11 @@
 {{- if not (regexMatch "^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$" .Release.Name) -}}
 {{- fail (printf "release name %s: must begin with a letter and have at most 32 characters, as names of runs are added to it" .Release.Name) -}}
 {{- end -}}
+{{- $server := ternary "encoder" "coder" (eq (include "rdiverse.hasEncoder" .) "true") -}}
+{{- $host := printf "%s-%s-predictor-%s" .Release.Name $server .Release.Namespace -}}
+{{- if gt (len $host) 63 -}}
+{{- fail (printf "release name %s: KServe makes the host name %s of it, %d characters of 63; take a shorter release name or namespace" .Release.Name $host (len $host)) -}}
+{{- end -}}
 {{- if not $values.image.prefix -}}
 {{- fail "image.prefix: is empty. No images are published: build them with services/Dockerfile, push them to a registry of yours, and name it, as in --set image.prefix=registry.example.com/team" -}}
 {{- end -}}

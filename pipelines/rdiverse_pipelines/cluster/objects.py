@@ -18,7 +18,9 @@ WEIGHTS = "rdiverse.dev/weights"
 """Annotation of the pods: a change of weights is a change of the pod template."""
 STOP = "serving.kserve.io/stop"
 LONGEST_NAME = 45
-"""KServe appends -predictor, and the pods' names have endings of their own."""
+"""The pods' names have endings of their own."""
+LONGEST_HOST = 63
+"""KServe's `<name>-predictor-<namespace>` is one label of DNS, though nobody looks it up."""
 
 Object = dict[str, Any]
 
@@ -36,13 +38,24 @@ class RunObjects:
         return self.settings.cluster.release
 
     def name(self, role: Role) -> str:
-        """`<release>-<run>-<role>`, DNS-1035, at most 45 characters."""
-        run = self.folder.run_id
+        """`<release>-<run>-<role>`, DNS-1035; cut and with a digest where it is longer than the namespace leaves room for.
+
+        Raises ConfigError: the namespace leaves none.
+        """
+        run, namespace = self.folder.run_id, self.settings.cluster.namespace
+        room = min(LONGEST_NAME, LONGEST_HOST - len(f"-predictor-{namespace}"))
         slug = re.sub(r"[^a-z0-9]+", "-", run).strip("-")
         name = f"{self.release}-{slug}-{role}"
-        if slug != run or len(name) > LONGEST_NAME:
-            ending = f"-{hashlib.sha256(f'{self.release}/{run}'.encode()).hexdigest()[:8]}-{role}"
-            name = f"{self.release}-{slug}"[: LONGEST_NAME - len(ending)].rstrip("-") + ending
+        if slug == run and len(name) <= room:
+            return name
+        digest = hashlib.sha256(f"{self.release}/{run}".encode()).hexdigest()[:8]
+        left = room - len(f"-{digest}-{role}")
+        name = f"{self.release}-{slug}"[:left].rstrip("-") + f"-{digest}-{role}" if left > 0 else f"{role[0]}-{digest}"
+        if len(name) > room:
+            most = LONGEST_HOST - len(f"-predictor-{name}")
+            raise ConfigError(
+                f"namespace {namespace}: has {len(namespace)} characters, and KServe's names leave room for {most}"
+            )
         return name
 
     def headless(self, role: Role) -> str:

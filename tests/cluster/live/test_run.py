@@ -99,6 +99,17 @@ def test_a_runs_servers_and_trainer_get_their_pods_and_go_without_a_trace(space:
     until(lambda: space.everything() == before, "nothing of the run is left", 90)
 
 
+@pytest.mark.parametrize("characters", [25, 42])
+@pytest.mark.parametrize("name", ["r-diverse-seed0", "x" * 100])
+def test_long_namespaces_leave_room_for_a_runs_servers(characters: int, name: str, tmp_path: Path) -> None:
+    """KServe's host name of a server has a limit that no admission tells of."""
+    with namespace("restricted", "n" * (characters - 9)) as space:
+        space.helm("install", RELEASE, str(CHART), *set_values(tmp_path, "cpu"))
+        for server in Run(space, tmp_path, name).servers():
+            space.send(server)
+            space.there("deployments", f"{server['metadata']['name']}-predictor")
+
+
 def test_the_account_may_do_no_more_than_a_run_needs(space: Space) -> None:
     for verb, kind in (("create", "pods"), ("get", "secrets"), ("patch", "deployments"), ("delete", "configmaps")):
         with pytest.raises(RefusedError):
