@@ -12,6 +12,8 @@ from rdiverse.runs.lifeline import watch_lifeline
 from rdiverse_pipelines.target import cluster_file
 
 EVENTS_VARIABLE = "RDIVERSE_EVENTS"
+OTHERS_WRITE = 0o002
+"""Never allowed on the shared volume: Argo starts steps with no umask at all."""
 
 
 @contextmanager
@@ -19,6 +21,7 @@ def in_step() -> Iterator[None]:
     """Run a step's body: it ends with the command that started it, and its failure reaches whoever watches in words."""
     watch_lifeline()
     logs.configure()
+    os.umask(os.umask(OTHERS_WRITE) | OTHERS_WRITE)
     if cluster_file():
         from rdiverse_pipelines.cluster.secret import use_client_secret
 

@@ -2,15 +2,22 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kubeflow.training import TrainingClient
 from manifests.rendering.chart import CHART
 from tests.cluster.live.test_run import Run
 from tests.support.live_cluster import Object, Space, namespace, until
 from tests.support.live_release import RELEASE, set_values
 
-from rdiverse.training.launch.pytorchjob import condition
+from rdiverse.training.launch.kubernetes import PyTorchJobLauncher
+from rdiverse.training.launch.pytorchjob import condition, job_name
+from rdiverse_pipelines.cluster.api import configured
+
+CONFIG = Path(__file__).parents[3] / "configs" / "local.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +59,31 @@ def test_a_deleted_pod_fails_the_job_at_once(space: Space, tmp_path: Path) -> No
     space.play(pod["metadata"]["name"], "Running", ready=True)
     space.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period", "0", "--force")
     until(lambda: failed(space, job), "the job has failed")
+
+
+def test_a_job_that_is_being_deleted_is_not_taken_over(space: Space, tmp_path: Path) -> None:
+    """A cancelled job takes a while to go; the step that comes back makes a new one when it has."""
+    phase = replace(Run(space, tmp_path, "cancelled").phase(), config_path=CONFIG)
+    launcher = a_launcher(space, tmp_path)
+    launcher._create(phase)
+    name = job_name(phase, RELEASE)
+    old = space.there("pytorchjobs", name)["metadata"]["uid"]
+    [pod] = until(lambda: pods(space, name), "the trainer's pod")
+    space.bind(pod["metadata"]["name"], "a-node-that-does-not-answer")
+    space.kubectl("delete", "pytorchjob", name, "--cascade=foreground", "--wait=false")
+    with ThreadPoolExecutor(1) as step:
+        again = step.submit(launcher._create, phase)
+        time.sleep(3)
+        assert not again.done()
+        space.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period", "0", "--force")
+        again.result(60)
+    assert space.there("pytorchjobs", name)["metadata"]["uid"] != old
+
+
+def a_launcher(space: Space, folder: Path) -> PyTorchJobLauncher:
+    settings = Run(space, folder).objects.settings
+    client = TrainingClient(client_configuration=configured(), namespace=space.name)
+    return PyTorchJobLauncher(settings.trainer, space.name, client, release=RELEASE)
 
 
 def test_workers_are_refused_where_restricted_rules(space: Space, tmp_path: Path) -> None:

@@ -39,8 +39,11 @@ class Run:
     def services(self) -> list[Object]:
         return [self.objects.service(role) for role in POLICY_ROLES]
 
+    def phase(self, role: Role = Role.SOLVER) -> Phase:
+        return Phase(role=role, iteration=1, seed=0, run=self.name, metrics_address="0.0.0.0:9100", **PATHS)
+
     def job(self, role: Role = Role.SOLVER, pods: int = 1) -> Object:
-        phase = Phase(role=role, iteration=1, seed=0, run=self.name, metrics_address="0.0.0.0:9100", **PATHS)
+        phase = self.phase(role)
         processes = max(self.objects.settings.cluster.gpus_each.trainer, 1) * pods
         return pytorch_job(phase, processes, self.space.name, self.objects.settings.trainer, {}, RELEASE)
 

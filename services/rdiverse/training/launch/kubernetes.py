@@ -159,8 +159,10 @@ class PyTorchJobLauncher:
                 raise TrainingFailed(
                     f"{phase.step}: PyTorchJob {name} exists and belongs to another phase; delete it or rename the run"
                 )
-            # 3. It runs: followed as if it had been created here. One that has ended did so without weights: replaced.
-            if not condition(job, FAILED) and not condition(job, SUCCEEDED):
+            # 3. It runs: followed as if it had been created here. One that has ended did so without weights, and one that is
+            #    being deleted was cancelled with its step: replaced when it has gone.
+            going = job["metadata"].get("deletionTimestamp")
+            if not (going or condition(job, FAILED) or condition(job, SUCCEEDED)):
                 return
             self._delete(name)
             self._wait_until_gone(phase, name)
