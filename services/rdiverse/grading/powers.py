@@ -1,8 +1,8 @@
-"""Powers of canonical sums: roots become primes with fractional exponents, and roots leave denominators."""
+"""Powers of canonical sums: roots become primes with fractional exponents."""
 
 from fractions import Fraction
 from functools import reduce
-from math import gcd, lcm, prod
+from math import gcd, lcm
 
 from rdiverse.grading.algebra import (
     NAN,
@@ -11,7 +11,6 @@ from rdiverse.grading.algebra import (
     Atom,
     Monomial,
     Sum,
-    add,
     expanded_power,
     monomial,
     multiply,
@@ -21,10 +20,6 @@ from rdiverse.grading.algebra import (
     scale,
 )
 from rdiverse.grading.numbers import TooLargeError, factors, power
-
-HALF = Fraction(1, 2)
-_MAX_ROOTS = 4
-"""Different square roots that are cleared from one denominator."""
 
 
 def raised(base: Sum, exponent: Sum) -> Sum:
@@ -83,17 +78,9 @@ def _power_of_minus_one(exponent: Fraction) -> Sum:
 
 
 def _power_of_sum(base: Sum, exponent: Fraction) -> Sum:
-    """Take out the content, clear roots from a denominator, keep the rest as one atom."""
+    """Take out the content, keep the rest as one atom."""
     content, common, rest = _primitive(base, keep_sign=exponent.denominator != 1)
     outside = multiply(_power_of_term((), content, exponent), _power_of_term(common, ONE, exponent))
-    if exponent.denominator == 1 and exponent < 0:
-        cleared = _inverse_of_roots(rest)
-        if cleared is not None:
-            return multiply(outside, rational_power(cleared, -exponent))
-    if exponent.denominator == 2:
-        root = _denested(rest)
-        if root is not None:
-            return multiply(outside, rational_power(root, 2 * exponent))
     values, _ = rest.values()
     # The sum is an atom of its own, about whose relations to others nothing is known.
     inner = Atom(f"({rest.key})", values, free=False, inner=rest)
@@ -115,38 +102,6 @@ def _primitive(base: Sum, keep_sign: bool) -> tuple[Fraction, Monomial, Sum]:
     if rest.terms[leading] < 0 and not keep_sign:
         return -content, common, scale(rest, Fraction(-1))
     return content, common, rest
-
-
-def _inverse_of_roots(base: Sum) -> Sum | None:
-    """1 / base for a sum of rational numbers, square roots of integers and i, by multiplying with conjugates."""
-    numerator, denominator = number(1), base
-    for _ in range(_MAX_ROOTS):
-        constant = denominator.constant
-        if constant is not None:
-            return scale(numerator, 1 / constant) if constant else None
-        if any(not (atom.prime or atom.key == "i") for atom in denominator.atoms):
-            return None
-        if any(e not in (HALF, ONE) for term in denominator.terms for a, e in term):
-            return None
-        root = min(denominator.atoms)
-        conjugate = Sum({t: -c if any(a == root for a, _ in t) else c for t, c in denominator.terms.items()})
-        numerator, denominator = multiply(numerator, conjugate), multiply(denominator, conjugate)
-    return None
-
-
-def _denested(base: Sum) -> Sum | None:
-    """The square root of a + b sqrt(c) as a sum of two roots, where a^2 - b^2 c is the square of a rational number."""
-    if len(base.terms) != 2 or UNIT not in base.terms:
-        return None
-    a = base.terms[UNIT]
-    [(term, b)] = [(term, c) for term, c in base.terms.items() if term != UNIT]
-    if a <= 0 or any(not atom.prime or e != HALF for atom, e in term):
-        return None
-    d = rational_power(number(a * a - b * b * prod(atom.prime for atom, _ in term)), HALF).constant
-    if d is None:
-        return None
-    smaller = rational_power(number((a - d) / 2), HALF)
-    return add(rational_power(number((a + d) / 2), HALF), smaller if b > 0 else scale(smaller, Fraction(-1)))
 
 
 def _exponential(base: Sum, term: Monomial, coefficient: Fraction) -> Sum:

@@ -26,7 +26,7 @@ _KNOWN = {name: name for name in (
 _NAMED = {
     "dollar": "dollar", "USD": "dollar", "buck": "dollar", "degree": "degree", "deg": "degree", "euro": "euro", "cent": "cent",
     "rad": "radian", "radian": "radian", "rpm": "rpm", "C": "C", "F": "F", "unit": "unit", "point": "point", "people": "people",
-    "way": "way", "time": "time", "yuan": "yuan", "person": "person",
+    "degree C": "C", "degree F": "F", "way": "way", "time": "time", "yuan": "yuan", "person": "person",
 }  # fmt: skip
 _POWER_WORDS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _ALL = "|".join(sorted((rf"{re.escape(name)}s?" for name in (*_KNOWN, *_NAMED, *_POWER_WORDS, "per")), key=len, reverse=True))
