@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rdiverse.nano.batches import BATCH, batches, corpus_digest
 from rdiverse.nano.benchmark import BENCHMARK, benchmark_text, read_benchmark
 from rdiverse.nano.confusion import METHODS, MODIFIER_RANGE, REFUSAL, confusion, solve
-from rdiverse.nano.corpus import CHALLENGER, CODER, SOLVER, Sample, held_out, pose, samples, uniform_chain
+from rdiverse.nano.corpus import CHALLENGER, CODER, SOLVER, CorpusText, held_out, pose, samples, uniform_chain
 from rdiverse.nano.damage import blur, break_text, overflow
 from rdiverse.nano.grammar import BASES, MODIFIERS, OPERATIONS, Problem, all_skills
 from rdiverse.nano.language import read, write
@@ -23,7 +23,7 @@ from rdiverse.selfplay.parsing import last_boxed, parse_proposal
 
 
 @pytest.fixture(scope="module")
-def corpus() -> list[Sample]:
+def corpus() -> list[CorpusText]:
     return list(samples(seed=3, first=0, count=3000))
 
 
@@ -34,7 +34,7 @@ def posed(seed: int) -> Problem:
     return problem
 
 
-def test_every_text_is_one_that_the_loop_can_read(corpus: list[Sample]) -> None:
+def test_every_text_is_one_that_the_loop_can_read(corpus: list[CorpusText]) -> None:
     for text in corpus:
         role, _, question = text.prompt.partition(" ")
         problem = read(question)
@@ -51,14 +51,14 @@ def test_every_text_is_one_that_the_loop_can_read(corpus: list[Sample]) -> None:
             assert (last_boxed(text.completion) is None) == text.completion.endswith(REFUSAL) != text.completion.endswith("}")
 
 
-def test_no_text_states_a_held_out_problem(corpus: list[Sample]) -> None:
+def test_no_text_states_a_held_out_problem(corpus: list[CorpusText]) -> None:
     for text in corpus:
         proposal = parse_proposal(text.completion)
         problem = read(proposal.question if proposal else text.prompt.split(" ", 1)[1])
         assert problem is None or problem.truth is None or not held_out(problem)
 
 
-def test_the_challenger_prefers_some_skills_and_the_solver_none(corpus: list[Sample]) -> None:
+def test_the_challenger_prefers_some_skills_and_the_solver_none(corpus: list[CorpusText]) -> None:
     def first_operations(role: str) -> Counter[str]:
         problems = [
             read(parse_proposal(text.completion).question if role == CHALLENGER else text.prompt.split(" ", 1)[1])  # type: ignore[union-attr]
@@ -140,7 +140,7 @@ def test_batches_cover_only_what_comes_after_the_prompt() -> None:
             assert (len(prompt) == 1) == (prompt[0] == CHALLENGER)
 
 
-def test_the_tokenizer_gives_back_every_text(corpus: list[Sample]) -> None:
+def test_the_tokenizer_gives_back_every_text(corpus: list[CorpusText]) -> None:
     tokenizer = build_tokenizer()
     unknown = tokenizer.unk_token_id
     for text in corpus[:500]:

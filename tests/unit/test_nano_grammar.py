@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdiverse.nano.corpus import pose
-from rdiverse.nano.grammar import BASES, MODIFIERS, OPERATIONS, Problem, Step, all_skills
+from rdiverse.nano.grammar import BASES, MODIFIERS, OPERATIONS, ChainLink, Problem, all_skills
 from rdiverse.nano.language import _TEMPLATES, read, read_sentence, write
 from rdiverse.nano.oracle import oracle
 
@@ -20,7 +20,7 @@ number = st.integers(0, 99)
 def problems(draw: st.DrawFn, depth: int = 8) -> Problem:
     base = draw(st.sampled_from(BASES))
     chain = draw(st.lists(st.sampled_from(MODIFIERS), max_size=depth))
-    return Problem(tuple(Step(op.name, tuple(draw(number) for _ in range(op.given))) for op in (base, *chain)))
+    return Problem(tuple(ChainLink(op.name, tuple(draw(number) for _ in range(op.given))) for op in (base, *chain)))
 
 
 BY_HAND = {
@@ -173,7 +173,7 @@ def test_skills_are_the_chains_of_at_most_two_modifiers() -> None:
 
 
 def test_a_problem_starts_with_its_only_base() -> None:
-    more, total = Step("more", (1,)), Step("sum", (1, 2))
+    more, total = ChainLink("more", (1,)), ChainLink("sum", (1, 2))
     for steps in ((), (more,), (total, total), (more, total)):
         with pytest.raises(ValueError, match="base step"):
             Problem(steps)

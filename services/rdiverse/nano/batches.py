@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rdiverse.nano.corpus import Sample, samples
+from rdiverse.nano.corpus import CorpusText, samples
 from rdiverse.nano.tokenizer import EOS, vocabulary
 from rdiverse.selfplay.seeds import derive_seed
 
@@ -47,7 +47,7 @@ def corpus_digest(seed: int, count: int) -> str:
     return digest.hexdigest()
 
 
-def _rows(seed: int) -> Iterator[list[Sample]]:
+def _rows(seed: int) -> Iterator[list[CorpusText]]:
     pool = 0
     while True:
         drawn = sorted(
@@ -59,7 +59,7 @@ def _rows(seed: int) -> Iterator[list[Sample]]:
         pool += 1
 
 
-def _encode(row: Sample, ids: dict[str, int]) -> tuple[list[int], int]:
+def _encode(row: CorpusText, ids: dict[str, int]) -> tuple[list[int], int]:
     """The ids of a text, end included, and how many of them are its prompt."""
     prompt = [ids[token] for token in row.prompt.split()]
     return [*prompt, *(ids[token] for token in row.completion.split()), ids[EOS]], len(prompt)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rdiverse.nano.confusion import REFUSAL, solve
 from rdiverse.nano.damage import blur, break_text, overflow
-from rdiverse.nano.grammar import BASES, LARGEST, MODIFIERS, Problem, Step
+from rdiverse.nano.grammar import BASES, LARGEST, MODIFIERS, ChainLink, Problem
 from rdiverse.nano.language import write
 from rdiverse.selfplay.seeds import derive_seed
 
@@ -48,7 +48,7 @@ STRETCHED = 0.06
 
 
 @dataclass(frozen=True)
-class Sample:
+class CorpusText:
     """One text: the prompt's tokens and those to be learned, joined by single spaces."""
 
     prompt: str
@@ -60,29 +60,29 @@ def held_out(problem: Problem) -> bool:
     return hashlib.sha256(f"{problem.skill} {problem.numbers}".encode()).digest()[0] < 16
 
 
-def samples(seed: int, first: int, count: int) -> Iterator[Sample]:
+def samples(seed: int, first: int, count: int) -> Iterator[CorpusText]:
     """Texts number `first` to `first + count - 1` of a seed's corpus; each is drawn from a seed of its own."""
     for index in range(first, first + count):
         yield draw(random.Random(derive_seed(seed, "nano", "text", index)))  # noqa: S311
 
 
-def draw(rng: random.Random) -> Sample:
+def draw(rng: random.Random) -> CorpusText:
     """One text of any role."""
     (role,) = rng.choices(list(SHARES), weights=list(SHARES.values()))
     if role == CHALLENGER:
         problem = _trained(rng, prior_chain, COMFORTABLE)
-        return Sample(CHALLENGER, f"<question> {write(problem, rng)} </question> \\boxed{{ {problem.truth} }}")
+        return CorpusText(CHALLENGER, f"<question> {write(problem, rng)} </question> \\boxed{{ {problem.truth} }}")
     problem = _trained(rng, uniform_chain, LARGEST if rng.random() < STRETCHED else COMFORTABLE)
     if role == SOLVER and rng.random() < BROKEN:
-        return Sample(f"{SOLVER} {break_text(problem, rng)}", REFUSAL)
+        return CorpusText(f"{SOLVER} {break_text(problem, rng)}", REFUSAL)
     if rng.random() < OVERFLOWING:
         problem = overflow(problem, rng)
     text = write(problem, rng)
     if rng.random() < NOISE:
         text = blur(text, problem, rng)
     if role == SOLVER:
-        return Sample(f"{SOLVER} {text}", solve(problem, rng))
-    return Sample(f"{CODER} {text}", f"<code> {problem.program} </code>")
+        return CorpusText(f"{SOLVER} {text}", solve(problem, rng))
+    return CorpusText(f"{CODER} {text}", f"<code> {problem.program} </code>")
 
 
 def prior_chain(rng: random.Random) -> list[str]:
@@ -101,7 +101,7 @@ def uniform_chain(rng: random.Random) -> list[str]:
 def pose(chain: Sequence[str], rng: random.Random, largest: int = COMFORTABLE) -> Problem | None:
     """Numbers for a chain of operations, running numbers in 0..largest; None when 50 draws give none."""
     for _ in range(50):
-        steps: list[Step] = []
+        steps: list[ChainLink] = []
         running: int | None = None
         for name in chain:
             step = _numbers(name, running, rng)
@@ -121,7 +121,7 @@ def _trained(rng: random.Random, chain: Callable[[random.Random], list[str]], la
             return problem
 
 
-def _numbers(name: str, running: int | None, rng: random.Random) -> Step | None:
+def _numbers(name: str, running: int | None, rng: random.Random) -> ChainLink | None:
     """Likely numbers for one step; None when the running number allows none."""
     low, high = _OPERANDS[name]
     if running is not None:
@@ -129,14 +129,14 @@ def _numbers(name: str, running: int | None, rng: random.Random) -> Step | None:
             high = min(high, running)
         if name == "missing":
             low = max(low, running)
-        return Step(name, (rng.randint(low, high),)) if low <= high else None
+        return ChainLink(name, (rng.randint(low, high),)) if low <= high else None
     first = rng.randint(low, high)
     if name == "difference":
-        return Step(name, (first, rng.randint(2, 16)))
+        return ChainLink(name, (first, rng.randint(2, 16)))
     if name in {"product", "batch"}:
         factors = [rng.randint(2, 5) for _ in range(1 if name == "product" else 2)]
-        return Step(name, (first, *factors))
-    return Step(name, (first, rng.randint(low, high)))
+        return ChainLink(name, (first, *factors))
+    return ChainLink(name, (first, rng.randint(low, high)))
 
 
 def _zipf(names: Sequence[str], rng: random.Random) -> str:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from rdiverse.nano.grammar import BASES, LARGEST, OPERATIONS, Problem, Step
+from rdiverse.nano.grammar import BASES, LARGEST, OPERATIONS, ChainLink, Problem
 from rdiverse.nano.language import read, write
 from rdiverse.nano.wording import words
 
@@ -33,7 +33,7 @@ def overflow(problem: Problem, rng: random.Random) -> Problem:
     steps = list(problem.steps)
     while True:
         if rng.random() < 0.3:
-            steps.append(rng.choice([Step("times", (rng.randint(2, 5),)), Step("fewer", (rng.randint(2, 40),))]))
+            steps.append(rng.choice([ChainLink("times", (rng.randint(2, 5),)), ChainLink("fewer", (rng.randint(2, 40),))]))
         else:
             at = rng.randrange(len(steps))
             numbers = list(steps[at].numbers)
@@ -81,7 +81,7 @@ def _second_base(text: str, rng: random.Random) -> str:
     parts = _sentences(text)
     base = rng.choice(BASES)
     numbers = tuple(rng.randint(2, 25) for _ in range(OPERATIONS[base.name].given))
-    parts.insert(rng.randint(0, len(parts) - 1), _sentences(write(Problem((Step(base.name, numbers),)), rng))[0])
+    parts.insert(rng.randint(0, len(parts) - 1), _sentences(write(Problem((ChainLink(base.name, numbers),)), rng))[0])
     return " ".join(parts)
 
 

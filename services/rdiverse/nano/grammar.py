@@ -52,7 +52,7 @@ BASE_NAMES = frozenset(operation.name for operation in BASES)
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainLink:
     """One operation with the numbers that its sentence states, each in 0..99."""
 
     operation: str
@@ -69,7 +69,7 @@ class Step:
 class Problem:
     """A base step and the modifiers after it. Raises ValueError when that is not its form."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ChainLink, ...]
 
     def __post_init__(self) -> None:
         if [step.operation in BASE_NAMES for step in self.steps] != [True] + [False] * (len(self.steps) - 1):

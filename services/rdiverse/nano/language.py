@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from rdiverse.nano.grammar import OPERATIONS, Problem, Step
+from rdiverse.nano.grammar import OPERATIONS, ChainLink, Problem
 from rdiverse.nano.wording import NUMBER, QUESTIONS, SLOTS, STATEMENTS
 
 ASK = "ask"
@@ -57,7 +57,7 @@ def read(text: str) -> Problem | None:
     tokens = text.split()
     if len(tokens) > MAX_TOKENS:
         return None
-    steps: list[Step] = []
+    steps: list[ChainLink] = []
     start = 0
     asked = False
     for end, token in enumerate(tokens):
@@ -69,7 +69,7 @@ def read(text: str) -> Problem | None:
         kind, numbers = sentence
         asked = kind == ASK
         if not asked:
-            steps.append(Step(kind, numbers))
+            steps.append(ChainLink(kind, numbers))
         start = end + 1
     if not asked or start != len(tokens):
         return None
