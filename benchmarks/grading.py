@@ -146,19 +146,22 @@ def _rightness() -> dict[str, list[int]]:
     """
     found = [Pair(**json.loads(line)) for line in PAIRS.read_text("utf-8").splitlines()]
     with GradingPool() as pool:
-        graders = {"ours": pool.equal, "math-verify": math_verify(), "mathruler": mathruler()}
-        verdicts = [{name: limited(equal, pair.a, pair.b) for name, equal in graders.items()} for pair in found]
+        graders = {"math-verify": math_verify(), "mathruler": mathruler()}
+        verdicts = [
+            {"ours": pool.equal(pair.a, pair.b)} | {name: limited(equal, pair.a, pair.b) for name, equal in graders.items()}
+            for pair in found
+        ]
     counts: dict[str, dict[str, list[int]]] = {}
     for pair, said in zip(found, verdicts, strict=True):
         for name, equal in said.items():
             for kind in (pair.kind, "all"):
                 row = counts.setdefault(kind, {}).setdefault(name, [0, 0, 0])
                 row[0 if equal == pair.equal else 1 if pair.equal else 2] += 1
-    print(f"{'':40}" + "".join(f"{name:>24}" for name in graders), file=sys.stderr)
+    print(f"{'':40}" + "".join(f"{name:>24}" for name in counts["all"]), file=sys.stderr)
     for kind, rows in counts.items():
-        print(f"{kind:40}" + "".join(f"{'/'.join(map(str, rows[name])):>24}" for name in graders), file=sys.stderr)
-    rows = [pair._asdict() | said for pair, said in zip(found, verdicts, strict=True) if len(set(said.values())) > 1]
-    DISAGREED.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+        print(f"{kind:40}" + "".join(f"{'/'.join(map(str, rows[name])):>24}" for name in rows), file=sys.stderr)
+    disagreed = [pair._asdict() | said for pair, said in zip(found, verdicts, strict=True) if len(set(said.values())) > 1]
+    DISAGREED.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in disagreed), "utf-8")
     return counts["all"]
 
 
