@@ -8,6 +8,7 @@ import numpy as np
 
 from rdiverse.config import RunConfig, dump_config
 from rdiverse.evaluation import Benchmark, BenchmarkItem
+from rdiverse.evaluation.answers import EvaluationPlan, Pass
 from rdiverse.evaluation.figures import Graded, sum_up
 from rdiverse.runs.files import write_json
 from rdiverse.runs.folder import RunFolder
@@ -101,16 +102,9 @@ def _evaluate(rng: np.random.Generator, progress: float, oracle: bool) -> dict[s
     sampled = Graded(rng.random((200, 4)) < hardness, unboxed=11, cut=3, tokens=21_000)
     greedy = Graded(rng.random((200, 1)) < hardness + 0.1, unboxed=2, cut=1, tokens=5_000)
     config = RunConfig(model="m").evaluation.sampling
-    found = sum_up(
-        [Benchmark("held-out", items)],
-        [sampled],
-        [greedy],
-        weights=f"w{progress:.2f}",
-        sampling=config.model_dump(),
-        seed=1,
-        grader_timeouts=0,
-    )
-    return found.to_json()
+    weights = f"w{progress:.2f}"
+    plan = EvaluationPlan((Benchmark("held-out", items),), 4, config, greedy=True, seed=1, weights=weights)
+    return sum_up(plan, {Pass.SAMPLED: [sampled], Pass.GREEDY: [greedy]}, weights, 0).to_json()
 
 
 def _write_tables(

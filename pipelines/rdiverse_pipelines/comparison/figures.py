@@ -12,6 +12,34 @@ from rdiverse_pipelines.comparison.compared import Comparison, MethodFigures
 from rdiverse_pipelines.comparison.measures import MEASURES, written
 
 _FORMS = {measure.key: measure for measure in MEASURES}
+SEEDS = "Means over seeds; whiskers are 95 % intervals (Student's t)."
+ILLUSION = (
+    "P_rep in the Challenger's training as the method measures it, beside repetition among the kept questions, which is "
+    "measured by programs for every method. The counterpart of the paper's Figure 1a."
+)
+BY_METHOD = (
+    (
+        "accuracy", "Held-out accuracy over iterations", ("accuracy_sampled", "accuracy_greedy", "worst_skill"),
+        "Iteration 0 is the base model. Axes need not begin at zero. The counterpart of the paper's Figure 3.",
+    ),
+    (
+        "diversity", "Diversity of what was trained on",
+        ("effective_skills", "coverage", "intra_iteration_repetition", "cross_iteration_repetition", "mean_s_max"),
+        "Kept questions of each iteration, by their programs; coverage by the world's own skills.",
+    ),
+    (
+        "labels", "What the labels were worth", ("label_accuracy", "ill_posed_share"),
+        "Kept questions of each iteration, beside the world's truth.",
+    ),
+    (
+        "signal", "Do the penalties tell questions apart?", ("p_rep_spread", "p_rep_words_spread", "p_map_spread"),
+        (
+            "Standard deviation over the kept questions of what each penalty says of them, measured alike for every method: a "
+            "penalty that is the same for all teaches nothing."
+        ),
+    ),
+)  # fmt: skip
+"""Name, title, measures and caption of the figures in which every method has a line."""
 
 
 class Panel(NamedTuple):
@@ -39,44 +67,10 @@ class ComparedFigure(NamedTuple):
 
 def figures(found: Comparison) -> list[ComparedFigure]:
     """Every figure that has something to show, in the page's order."""
-    seeds = "Means over seeds; whiskers are 95 % intervals (Student's t)."
-    drawn = [
-        ComparedFigure(
-            "illusion",
-            "What the penalty saw, and what was repeated",
-            [panel for method in _told(found) if (panel := _illusion(method))],
-            "P_rep in the Challenger's training as the method measures it, beside repetition among the kept questions, "
-            f"which is measured by programs for every method. The counterpart of the paper's Figure 1a. {seeds}",
-        ),
-        ComparedFigure(
-            "accuracy",
-            "Held-out accuracy over iterations",
-            _by_method(found, ["accuracy_sampled", "accuracy_greedy", "worst_skill"], zero=False),
-            f"Iteration 0 is the base model. Axes need not begin at zero. The counterpart of the paper's Figure 3. {seeds}",
-        ),
-        ComparedFigure(
-            "diversity",
-            "Diversity of what was trained on",
-            _by_method(
-                found,
-                ["effective_skills", "coverage", "intra_iteration_repetition", "cross_iteration_repetition", "mean_s_max"],
-            ),
-            f"Kept questions of each iteration, by their programs; coverage by the world's own skills. {seeds}",
-        ),
-        ComparedFigure(
-            "labels",
-            "What the labels were worth",
-            _by_method(found, ["label_accuracy", "ill_posed_share"]),
-            f"Kept questions of each iteration, beside the world's truth. {seeds}",
-        ),
-        ComparedFigure(
-            "signal",
-            "Do the penalties tell questions apart?",
-            _by_method(found, ["p_rep_spread", "p_rep_words_spread", "p_map_spread"]),
-            "Standard deviation over the kept questions of what each penalty says of them, measured alike for every method: a "
-            f"penalty that is the same for all teaches nothing. {seeds}",
-        ),
-    ]
+    told = [panel for method in _told(found) if (panel := _illusion(method))]
+    drawn = [ComparedFigure("illusion", "What the penalty saw, and what was repeated", told, f"{ILLUSION} {SEEDS}")]
+    for name, title, keys, says in BY_METHOD:
+        drawn.append(ComparedFigure(name, title, _by_method(found, keys, zero=name != "accuracy"), f"{says} {SEEDS}"))
     return [figure for figure in drawn if figure.panels]
 
 
@@ -95,7 +89,7 @@ def _illusion(found: MethodFigures) -> Panel | None:
     return _panel(str(found.method), [Series(name, slot, _points(found, key)) for key, name, slot in lines], percent=True)
 
 
-def _by_method(found: Comparison, keys: Sequence[str], zero: bool = True) -> list[Panel]:
+def _by_method(found: Comparison, keys: Sequence[str], zero: bool) -> list[Panel]:
     slots = {method: slot for slot, method in enumerate(_SLOTS)}
     panels = []
     for key in keys:

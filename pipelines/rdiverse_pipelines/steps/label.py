@@ -45,10 +45,7 @@ def label(run: RunContext, t: int) -> StepRecord:
                     "index": row["index"],
                     "question": row["question"],
                     "answer": vote.answer or "",
-                    "share": vote.share,
-                    "votes": vote.votes,
-                    "boxed": vote.boxed,
-                    "grader_timeouts": vote.grader_timeouts,
+                    **{name: getattr(vote, name) for name in ("share", "votes", "boxed", "grader_timeouts")},
                     **_truth(run, grader, row["question"], vote.answer),
                 }
                 for index, row in enumerate(rows)

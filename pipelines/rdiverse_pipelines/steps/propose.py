@@ -22,15 +22,7 @@ def propose(run: RunContext, t: int) -> StepRecord:
         run.target.ensure_serving(Step.PROPOSE, t, {Role.CHALLENGER: policy})
         with ChallengerClient(run.target.address(Role.CHALLENGER)) as client:
             for proposed in client.propose(config.pool, seed=seed, sampling=config.sampling, expected_weights=policy.version):
-                rows[proposed.index] = {
-                    "index": proposed.index,
-                    "text": proposed.text,
-                    "question": proposed.question,
-                    "answer": proposed.answer,
-                    "finish_reason": proposed.finish_reason,
-                    "completion_tokens": proposed.completion_tokens,
-                    "weights": proposed.weights,
-                }
+                rows[proposed.index] = vars(proposed)
                 progress.advance()
         missing = config.pool - len(rows)
         if missing:

@@ -62,13 +62,5 @@ def _score(plan: EvaluationPlan, store: AnswerStore, grader: GradingPool, scorer
     answers = passes(plan, store)
     graded = {kind: grade(plan.benchmarks, given, strict(grader)) for kind, given in answers.items()}
     scored = Pass.GREEDY if plan.greedy else Pass.SAMPLED
-    return sum_up(
-        list(plan.benchmarks),
-        graded[Pass.SAMPLED],
-        graded.get(Pass.GREEDY),
-        weights=store.weights,
-        sampling=plan.sampling.model_dump(),
-        seed=plan.seed,
-        grader_timeouts=grader.timeouts - timeouts,
-        scorers=scorers.table(plan.benchmarks, answers[scored], graded[scored]) if scorers else (),
-    )
+    others = scorers.table(plan.benchmarks, answers[scored], graded[scored]) if scorers else ()
+    return sum_up(plan, graded, store.weights, grader.timeouts - timeouts, others)

@@ -1,11 +1,13 @@
 """What an evaluation found, as JSON."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rdiverse.evaluation.answers import EvaluationPlan, Pass
 from rdiverse.evaluation.items import Benchmark
 from rdiverse.evaluation.known import paper_averages
 from rdiverse.evaluation.statistics import Estimate, mean_at_k, mean_of, pass_at_k, powers_of_two
@@ -131,7 +133,7 @@ def benchmark_figures(benchmark: Benchmark, sampled: Graded, greedy: Graded | No
 
 
 def skill_figures(
-    benchmarks: list[Benchmark], sampled: list[Graded], greedy: list[Graded] | None
+    benchmarks: Sequence[Benchmark], sampled: list[Graded], greedy: list[Graded] | None
 ) -> tuple[tuple[SkillFigures, ...], float | None]:
     """Every named skill, in alphabetical order, and the accuracy of the worst tenth of them."""
     names = np.array([item.skill or "" for benchmark in benchmarks for item in benchmark.items])
@@ -150,29 +152,24 @@ def skill_figures(
 
 
 def sum_up(
-    benchmarks: list[Benchmark],
-    sampled: list[Graded],
-    greedy: list[Graded] | None,
-    *,
+    plan: EvaluationPlan,
+    graded: Mapping[Pass, list[Graded]],
     weights: str,
-    sampling: dict[str, float | int],
-    seed: int | None,
     grader_timeouts: int,
     scorers: tuple[ScorerFigures, ...] = (),
 ) -> Evaluation:
-    """Make the figures of an evaluation from its graded samples, benchmark by benchmark."""
-    rows = [
-        benchmark_figures(benchmark, drawn, greedy[i] if greedy else None)
-        for i, (benchmark, drawn) in enumerate(zip(benchmarks, sampled, strict=True))
-    ]
-    skills, worst = skill_figures(benchmarks, sampled, greedy)
-    mean = mean_of([mean_at_k(graded.right) for graded in sampled])
-    best: Estimate | None = mean_of([mean_at_k(graded.right) for graded in greedy]) if greedy else None
+    """Make the figures of an evaluation from its graded samples, benchmark by benchmark, of one pass or both."""
+    sampled, greedy = graded[Pass.SAMPLED], graded.get(Pass.GREEDY)
+    tops: Sequence[Graded | None] = greedy or [None] * len(sampled)
+    rows = [benchmark_figures(*each) for each in zip(plan.benchmarks, sampled, tops, strict=True)]
+    skills, worst = skill_figures(plan.benchmarks, sampled, greedy)
+    mean = mean_of([mean_at_k(each.right) for each in sampled])
+    best: Estimate | None = mean_of([mean_at_k(each.right) for each in greedy]) if greedy else None
     return Evaluation(
         weights=weights,
-        samples=sampled[0].right.shape[1],
-        sampling=sampling,
-        seed=seed,
+        samples=plan.samples,
+        sampling=plan.sampling.model_dump(),
+        seed=plan.seed,
         questions=sum(row.questions for row in rows),
         accuracy_sampled=mean.value,
         accuracy_sampled_interval=(mean.low, mean.high),
@@ -181,8 +178,8 @@ def sum_up(
         interval=INTERVAL,
         worst_skill=worst,
         pass_at_k={k: float(np.mean([row.pass_at_k[k] for row in rows])) for k in rows[0].pass_at_k},
-        unboxed_sampled=sum(graded.unboxed for graded in sampled),
-        unboxed_greedy=sum(graded.unboxed for graded in greedy) if greedy else None,
+        unboxed_sampled=sum(each.unboxed for each in sampled),
+        unboxed_greedy=sum(each.unboxed for each in greedy) if greedy else None,
         grader_timeouts=grader_timeouts,
         paper_averages_sampled=paper_averages({row.name: row.accuracy_sampled for row in rows}),
         paper_averages_greedy=paper_averages(

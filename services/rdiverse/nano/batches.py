@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rdiverse.nano.corpus import CorpusText, samples
@@ -23,9 +24,7 @@ def batches(seed: int, count: int) -> "Iterator[tuple[torch.Tensor, torch.Tensor
     import torch
 
     ids = {token: index for index, token in enumerate(vocabulary())}
-    for number, rows in enumerate(_rows(seed)):
-        if number == count:
-            return
+    for rows in islice(_rows(seed), count):
         encoded = [_encode(row, ids) for row in rows]
         length = max(len(tokens) for tokens, _ in encoded)
         tokens = torch.zeros(len(rows), length, dtype=torch.long)
@@ -39,9 +38,7 @@ def batches(seed: int, count: int) -> "Iterator[tuple[torch.Tensor, torch.Tensor
 def corpus_digest(seed: int, count: int) -> str:
     """SHA-256 of the texts of the first `count` batches, in the order in which they are learned."""
     digest = hashlib.sha256()
-    for number, rows in enumerate(_rows(seed)):
-        if number == count:
-            break
+    for rows in islice(_rows(seed), count):
         for row in rows:
             digest.update(f"{row.prompt}\t{row.completion}\n".encode())
     return digest.hexdigest()

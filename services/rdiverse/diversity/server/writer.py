@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,23 +30,19 @@ def writer_lock(uri: str) -> Iterator[None]:
     """
     path = _lock_path(uri)
     end = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        lock = locked(path)
-        try:
-            lock.__enter__()
-        except RunBusyError as error:
-            if time.monotonic() > end:
-                raise WriterBusyError(
-                    f"another process on this machine writes to the memory at {uri}; start this one as a read replica by"
-                    f" setting {WRITER_VARIABLE}"
-                ) from error
-            time.sleep(0.1)
-            continue
-        break
-    try:
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(path))
+                break
+            except RunBusyError as error:
+                if time.monotonic() > end:
+                    raise WriterBusyError(
+                        f"another process on this machine writes to the memory at {uri}; start this one as a read replica by"
+                        f" setting {WRITER_VARIABLE}"
+                    ) from error
+                time.sleep(0.1)
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _lock_path(uri: str) -> Path:

@@ -9,7 +9,7 @@ Of Kubeflow's TrainingClient (1.9.4) this uses the configured Kubernetes clients
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rdiverse.training.launch.api_errors import api_errors, connection_errors, e
 from rdiverse.training.launch.failure import TrainingFailed, failure_of
 from rdiverse.training.launch.phase import Phase
 from rdiverse.training.launch.podlog import PodLog
-from rdiverse.training.launch.pods import Trouble, troubles
+from rdiverse.training.launch.pods import STUCK, troubles
 from rdiverse.training.launch.pytorchjob import (
     CONTAINER,
     FAILED,
@@ -75,7 +75,11 @@ class PyTorchJobLauncher:
         """
         self._template = template
         self._namespace = namespace
-        self._client = client or _training_client(namespace)
+        if client is None:
+            from kubeflow.training import TrainingClient
+
+            client = TrainingClient(namespace=namespace)
+        self._client = client
         self._release = release
         self._environment = environment
         self._gpu_resource = gpu_resource
@@ -187,7 +191,8 @@ class PyTorchJobLauncher:
                 if failed := condition(job, FAILED):
                     return "; ".join([*(str(trouble) for trouble in found[:3]), failed.get("message") or "PyTorchJob failed"])
                 # 3. Pods that never start end no job by themselves (an image that is not there): this ends it, in time.
-                began_stuck = self._stuck_since(found, began_stuck)
+                stuck = any(trouble.reason in STUCK for trouble in found)
+                began_stuck = (began_stuck or time.monotonic()) if stuck else None
                 if found and (found[0].final or (began_stuck and time.monotonic() - began_stuck >= self._stuck_seconds)):
                     self._delete(name)
                     return str(found[0])
@@ -203,14 +208,6 @@ class PyTorchJobLauncher:
                         f"{phase.step}: PyTorchJob {name} cannot be followed: {error_message(error)}"
                     ) from error
                 self._wait_for_api(phase, last_heard, error)
-
-    @staticmethod
-    def _stuck_since(found: list[Trouble], since: float | None) -> float | None:
-        from rdiverse.training.launch.pods import STUCK
-
-        if any(trouble.reason in STUCK for trouble in found):
-            return since or time.monotonic()
-        return None
 
     def _wait_for_change(self, name: str, version: str, quick: bool) -> None:
         """Wait until the job changes, for at most WATCH_SECONDS (a pod's trouble changes no job: then much shorter)."""
@@ -244,11 +241,13 @@ class PyTorchJobLauncher:
     def _api(self) -> Any:
         return self._client.custom_api
 
-    def _get(self, name: str) -> dict[str, Any] | None:
+    def _get(self, name: str, verb: str = "get", **options: str) -> dict[str, Any] | None:
+        """Read a job, or do something else with it; None when there is none."""
         from kubernetes.client.exceptions import ApiException
 
+        call: Callable[..., dict[str, Any]] = getattr(self._api, f"{verb}_namespaced_custom_object")
         try:
-            return dict(self._api.get_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL, name))
+            return call(GROUP, VERSION, self._namespace, PLURAL, name, **options)
         except ApiException as error:
             if error.status == 404:
                 return None
@@ -259,21 +258,7 @@ class PyTorchJobLauncher:
         return list(self._client.core_api.list_namespaced_pod(self._namespace, label_selector=selector).items)
 
     def _delete(self, name: str) -> None:
-        from kubernetes.client.exceptions import ApiException
-
-        try:
-            self._api.delete_namespaced_custom_object(
-                GROUP, VERSION, self._namespace, PLURAL, name, propagation_policy="Foreground"
-            )
-        except ApiException as error:
-            if error.status != 404:
-                raise
-
-
-def _training_client(namespace: str) -> Any:
-    from kubeflow.training import TrainingClient
-
-    return TrainingClient(namespace=namespace)
+        self._get(name, "delete", propagation_policy="Foreground")
 
 
 def _own_namespace() -> str:

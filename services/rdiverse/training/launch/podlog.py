@@ -4,6 +4,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from rdiverse.training.launch.api_errors import api_errors
+
 PAUSE_SECONDS = 2.0
 
 
@@ -44,9 +46,6 @@ class PodLog:
             self._stop.wait(PAUSE_SECONDS)
 
     def _copy(self, follow: bool) -> None:
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
-
         try:
             # The whole log each time: the API can start at a time, but not at a byte.
             response = self._core_api.read_namespaced_pod_log(**self._where, follow=follow, _preload_content=False)
@@ -60,5 +59,5 @@ class PodLog:
                     file.write(fresh)
                     self._copied += len(fresh)
                     skipped += len(fresh)
-        except (ApiException, HTTPError, OSError):
+        except api_errors():
             return  # no pod yet, no log yet, or no server: asked again
