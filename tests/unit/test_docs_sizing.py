@@ -49,4 +49,4 @@ def test_the_table_says_what_a_profile_asks_for(column):
         for name in ("GPUs at once", "CPUs", "memory")
     ]
     told = tuple(float(row[column].split()[0]) for row in rows)
-    assert told == most(PROFILES[column])
+    assert told == pytest.approx(most(PROFILES[column]))

@@ -68,15 +68,16 @@ def test_a_job_that_is_being_deleted_is_not_taken_over(space: Space, tmp_path: P
     launcher._create(phase)
     name = job_name(phase, RELEASE)
     old = space.there("pytorchjobs", name)["metadata"]["uid"]
-    [pod] = until(lambda: pods(space, name), "the trainer's pod")
-    space.bind(pod["metadata"]["name"], "a-node-that-does-not-answer")
-    space.kubectl("delete", "pytorchjob", name, "--cascade=foreground", "--wait=false")
+    held = ("patch", "pytorchjob", name, "--type", "merge", "--patch")
+    space.kubectl(*held, '{"metadata": {"finalizers": ["rdiverse.dev/test"]}}')
+    space.kubectl("delete", "pytorchjob", name, "--wait=false")
     with ThreadPoolExecutor(1) as step:
         again = step.submit(launcher._create, phase)
         time.sleep(3)
-        assert not again.done()
-        space.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period", "0", "--force")
+        done = again.done()
+        space.kubectl(*held, '{"metadata": {"finalizers": null}}')
         again.result(60)
+    assert not done
     assert space.there("pytorchjobs", name)["metadata"]["uid"] != old
 
 
