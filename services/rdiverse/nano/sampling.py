@@ -25,6 +25,8 @@ def complete_texts(
     """One completion per prompt, in their order, at temperature 1 unless greedy; stops at `<eos>` or after `max_tokens`."""
     from rdiverse.lm.completing import complete
 
+    if not prompts:  # the tokenizer takes no empty batch
+        return []
     params = SamplingParams(temperature=float(not greedy), top_p=top_p, max_tokens=max_tokens)
     ids = tokenizer(list(prompts))["input_ids"]
     drawn = complete(model, ids, params, seed=seed, eos=[tokenizer.eos_token_id], max_rows=ROWS)

@@ -107,8 +107,6 @@ def _votes(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", questions: Sequence[str], seed: int
 ) -> list[list[str | None]]:
     """Ten boxed answers to each question."""
-    if not questions:
-        return []
     prompts = [f"{SOLVER} {text}" for text in questions for _ in range(VOTERS)]
     answers = [last_boxed(text) for text in complete_texts(model, tokenizer, prompts, SOLVER_TOKENS, seed=seed)]
     return [answers[at : at + VOTERS] for at in range(0, len(answers), VOTERS)]
