@@ -15,18 +15,13 @@ LABELS = {"app.kubernetes.io/name": "rdiverse", "app.kubernetes.io/component": "
 PIPELINE_RUN = ("RDIVERSE_PIPELINE_RUN", "metadata.labels['pipeline/runid']")
 
 HOUR = 3600
-TIMEOUTS = {
+TIMEOUTS = dict.fromkeys(Step, 24 * HOUR) | {
     Step.PREPARE: 6 * HOUR,  # may fetch a model
     Step.SERVE_BASE: 4 * HOUR,
-    Step.EVALUATE_BASE: 24 * HOUR,
     Step.TRAIN_CHALLENGER: 72 * HOUR,
     Step.TRAIN_SOLVER: 72 * HOUR,
     Step.SERVE_CHALLENGER: 4 * HOUR,
     Step.SERVE_SOLVER: 4 * HOUR,
-    Step.PROPOSE: 24 * HOUR,
-    Step.LABEL: 24 * HOUR,
-    Step.CURATE: 24 * HOUR,
-    Step.EVALUATE: 24 * HOUR,
     Step.REPORT: HOUR,
     Step.FINISH: HOUR,
 }
