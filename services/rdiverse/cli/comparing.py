@@ -60,9 +60,10 @@ def compare(
 
 def _method(name: str) -> "Method":
     from rdiverse.config import ConfigError
+    from rdiverse.config.load import did_you_mean
     from rdiverse.selfplay.methods import Method
 
     try:
         return Method(name.strip())
     except ValueError as error:
-        raise ConfigError(f"method {name.strip()!r}: must be one of {', '.join(Method)}") from error
+        raise ConfigError(f"method {name.strip()!r}: must be one of {', '.join(Method)}{did_you_mean(name, Method)}") from error

@@ -88,7 +88,10 @@ def serve(
     overrides: Overrides = None,
     listen: Annotated[str, typer.Option(help="HOST:PORT of gRPC.")] = "127.0.0.1:9000",
     metrics_port: Annotated[int, typer.Option(help="Port of Prometheus metrics, on the same host.", min=1, max=65535)] = 9100,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint to begin with, in place of the configured model.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint to begin with, in place of the configured model.", exists=True, file_okay=False),
+    ] = None,
 ) -> None:
     """Serve a model's role or the diversity service until SIGTERM."""
     from rdiverse import logs
