@@ -35,7 +35,8 @@ def named_benchmarks(names: Sequence[str]) -> tuple[BenchmarkConfig, ...]:
     for text in names:
         name, given, path = text.partition("=")
         if not given and text not in KNOWN:
-            if ":" not in text and not Path(text).is_file():
+            # A path may lead nowhere, and is then told so when it is read; a bare word is meant for a name.
+            if text.isidentifier() and not Path(text).is_file():
                 raise BenchmarkError(f"{_NONE.format(text)}{did_you_mean(text, KNOWN)}")
             name, path = Path(text).stem, text
         elif not given:
