@@ -227,5 +227,5 @@ def report(
         with suppress(KeyboardInterrupt):
             step.watch(context, typer.echo)
         return
-    step.report(context)
+    step.write_anew(context)
     typer.echo(f"report: {context.folder.report}")
