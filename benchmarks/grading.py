@@ -142,7 +142,8 @@ def _rule(questions: list[list[str]]) -> float:
 def _rightness() -> dict[str, list[int]]:
     """Grader -> right, missed and falsely equal pairs of the committed set.
 
-    Prints them by kind, and writes down every pair on which the three disagree.
+    Prints them by kind, and writes down every pair on which the three disagree. What was decided by hand about a pair stays
+    with it; pairs about which nothing was are printed.
     """
     found = [Pair(**json.loads(line)) for line in PAIRS.read_text("utf-8").splitlines()]
     with GradingPool() as pool:
@@ -161,6 +162,14 @@ def _rightness() -> dict[str, list[int]]:
     for kind, rows in counts.items():
         print(f"{kind:40}" + "".join(f"{'/'.join(map(str, rows[name])):>24}" for name in rows), file=sys.stderr)
     disagreed = [pair._asdict() | said for pair, said in zip(found, verdicts, strict=True) if len(set(said.values())) > 1]
+    before = [json.loads(line) for line in DISAGREED.read_text("utf-8").splitlines()]
+    decided = {(row["a"], row["b"]): row["decided"] for row in before if "decided" in row}
+    for row in disagreed:
+        key = row["a"], row["b"]
+        if key in decided:
+            row["decided"] = decided[key]
+        else:
+            print("to be decided", *key, sep="\t", file=sys.stderr)
     DISAGREED.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in disagreed), "utf-8")
     return counts["all"]
 
