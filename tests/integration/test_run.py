@@ -76,7 +76,7 @@ def test_the_summary_holds_every_figure_of_every_iteration(summary: dict[str, An
 def test_the_command_ends_with_the_table_and_the_path_of_the_report(output: str, root: Path, summary: dict[str, Any]):
     lines = output.strip().splitlines()
     assert lines[-1] == f"report: {root / 'report.html'}"
-    accuracies = [f"{row['accuracy_sampled']:.3f}" for row in summary["iterations"]]
+    accuracies = [f"{100 * row['accuracy_sampled']:.1f}" for row in summary["iterations"]]
     assert all(any(accuracy in line for line in lines) for accuracy in accuracies)
     assert (root / "report.html").stat().st_size > 1000
 

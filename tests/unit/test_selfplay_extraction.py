@@ -73,7 +73,7 @@ def test_what_belongs_to_the_program_is_kept_with_it_and_nothing_else(program, k
     [
         ("", ProgramFault.EMPTY),
         (" \n\t", ProgramFault.EMPTY),
-        ("I cannot.", ProgramFault.UNPARSEABLE),
+        ("I cannot.", ProgramFault.MISSING),
         ("Answer", ProgramFault.MISSING),
         (tagged("x = 3"), ProgramFault.MISSING),
         (tagged("class A:\n    def solver(self, n1=3):\n        return n1"), ProgramFault.MISSING),

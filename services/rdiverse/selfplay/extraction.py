@@ -4,7 +4,15 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from rdiverse.selfplay.programs import MAX_CHARACTERS, Program, ProgramError, ProgramFault, parse_module, select_program
+from rdiverse.selfplay.programs import (
+    MAX_CHARACTERS,
+    Program,
+    ProgramError,
+    ProgramFault,
+    no_program,
+    parse_module,
+    select_program,
+)
 
 _OPENING = re.compile(r"<[ \t]*code\b[^<>]*>", re.IGNORECASE)
 _CLOSING = re.compile(r"<[ \t]*/[ \t]*code[ \t]*>", re.IGNORECASE)
@@ -12,6 +20,7 @@ _TAG = re.compile(f"{_OPENING.pattern}|{_CLOSING.pattern}", re.IGNORECASE)
 _FENCE = re.compile(r"^[^\S\n]*(```|~~~)[^\n]*$", re.MULTILINE)
 # A line that begins a top-level statement: not blank, not indented, not the end of a bracket or a comment.
 _TOP_LEVEL = re.compile(r"^(?=[^\s)\]}#])", re.MULTILINE)
+_DEFINITION = re.compile(r"\bdef\b")
 _REACH = 8
 """Lines without indentation that a function may hold, in a text over several lines."""
 
@@ -25,14 +34,14 @@ def find_program(completion: str) -> Program:
     """
     if not completion.strip():
         raise ProgramError("the coder wrote nothing", ProgramFault.EMPTY)
-    first: ProgramError | None = None
+    first = None if _DEFINITION.search(completion) else no_program()
     for region in _regions(completion.replace("\r\n", "\n").replace("\r", "\n")):
         try:
             return _program_in(region)
         except ProgramError as error:
             # What the coder marked as its program tells more than what is tried in its place.
             first = first or error
-    raise first or ProgramError("there is no function", ProgramFault.MISSING)
+    raise first or no_program()
 
 
 def find_programs(text: str) -> list[Program]:

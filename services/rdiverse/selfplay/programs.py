@@ -93,7 +93,7 @@ def select_program(source: str, statements: Sequence[ast.stmt]) -> Program:
     """
     functions = [node for node in statements if isinstance(node, ast.FunctionDef)]
     if not functions:
-        raise ProgramError("there is no function", ProgramFault.MISSING)
+        raise no_program()
     usable = [node for node in functions if _is_usable(node)]
     if not usable:
         raise ProgramError("no function uses a parameter and returns something", ProgramFault.UNUSABLE)
@@ -188,6 +188,11 @@ def _count_tokens(program: str) -> None:
         if isinstance(error, ProgramError):
             raise
         raise ProgramError("the program does not parse") from error
+
+
+def no_program() -> ProgramError:
+    """There is no function in a text."""
+    return ProgramError("no program: there is no function", ProgramFault.MISSING)
 
 
 def _too_large(message: str) -> ProgramError:
