@@ -57,6 +57,8 @@ def test_a_failed_pod_is_tried_once_and_stays_readable(space: Space, tmp_path: P
 def test_a_deleted_pod_fails_the_job_at_once(space: Space, tmp_path: Path) -> None:
     job, pod = started(space, tmp_path, "goes")
     space.play(pod["metadata"]["name"], "Running", ready=True)
+    # A pod that the operator never saw running is made anew, and nobody told.
+    until(lambda: condition(space.there("pytorchjobs", job), "Running"), "the operator has seen it run")
     space.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period", "0", "--force")
     until(lambda: failed(space, job), "the job has failed")
 
