@@ -80,7 +80,8 @@ def test_the_challengers_proposals_move_to_the_skill_that_is_paid_for(tmp_path: 
             found.append({"reward": product - float(skill is None), "boxed": product, "malformed": float(proposal is None)})
         return found
 
-    phase = local_phase(tmp_path, Role.CHALLENGER, 0, "challenger.training.steps=15")
+    # Over twenty steps the share grows by .39 to .42 with seeds 0, 1 and 2; over fifteen by .27 to .31.
+    phase = local_phase(tmp_path, Role.CHALLENGER, 0, "challenger.training.steps=20")
     config = load_config(phase.config_path)
     trainer, recorder = build(phase, config, products)
     fit(phase, grpo_settings(phase, config), trainer, recorder)
