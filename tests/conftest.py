@@ -17,8 +17,8 @@ ALLOWED: dict[str, str] = {
 }
 """Beginning of a test's id -> why it skips under RDIVERSE_STRICT too."""
 
-# How long it takes to draw examples tells how busy the machine is and nothing of the code: two loaded cores failed good tests.
-settings.register_profile("rdiverse", suppress_health_check=[HealthCheck.too_slow])
+# How long drawing or running an example takes tells how busy the machine is: two loaded cores failed good tests.
+settings.register_profile("rdiverse", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("rdiverse")
 
 
