@@ -132,7 +132,8 @@ class RemoteCoder(_RemoteModel[Program]):
             written = await self._ask(questions, _PROMPTS_AT_ONCE, "prompts", partial(self._write, attempt, end))
             for index, result in zip(missing, written, strict=True):
                 results[index] = result
-        self._count_near_echoes([result for result in results if isinstance(result, Program)])
+        # In a thread: thousands of syntax trees are compared, and health checks must not wait for that.
+        await asyncio.to_thread(self._count_near_echoes, [result for result in results if isinstance(result, Program)])
         return [result.text if isinstance(result, Program) else result for result in results]
 
     async def _write(self, attempt: int, end: float, questions: Sequence[str]) -> list[Program | ProgramError]:
